@@ -1,0 +1,244 @@
+"""What happens around the steps of training: scores, checkpoints, curves, a progress bar, a clean stop.
+
+Each callback does one thing and they run in the order of `callbacks()`; what they share is the run's `State`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import signal
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_s2s import metrics
+from keras_s2s.checkpoints import Checkpoints, State
+from keras_s2s.corpus import Rows
+from keras_s2s.predictor import Predictor
+from keras_s2s.run import Run
+from keras_s2s.terminal import Bar, say
+from keras_s2s.training import TeacherForced
+
+EVALUATED = 2000  # dev pairs translated at most after an epoch
+
+
+class TrainingStopped(Exception):
+    """Training ended before its time; the message says why, where, and how to go on."""
+
+
+class Guard(keras.callbacks.Callback):
+    """Stops at a loss that is not a number; what was saved last stays the last good state."""
+
+    def __init__(self, run: Run, state: State):
+        super().__init__()
+        self.run, self.state, self.bad = run, state, 0
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        loss, norm = float(logs["loss"]), float(logs["gradient_norm"])
+        skipped = self.model.settings.precision == "mixed_float16" and not math.isfinite(norm)  # Keras lowers its loss scale
+        if math.isfinite(loss) and (math.isfinite(norm) or skipped):
+            self.state.step += 1
+            return
+        rate = self.model.settings.learning_rate
+        raise TrainingStopped(
+            f"the loss became {loss} and the gradient's norm {norm} at step {self.state.step + 1:,} (epoch "
+            f"{len(self.state.history) + 1}). The weights of the last save are kept in {self.run.path}. Start a new run with "
+            f"a lower learning rate, such as --set train.learning_rate={rate / 4:g}"
+            + ("." if self.model.settings.clip_norm else ", and with clipping: --set train.clip_norm=1."))
+
+
+class Evaluate(keras.callbacks.Callback):
+    """After an epoch: dev loss, and every `train.evaluate_every` epochs the dev set's translations and their scores.
+
+    Adds to the epoch's logs: dev_loss, dev_accuracy, dev_bleu, dev_chrf. Saves the best weights by `train.monitor` and ends
+    training when `train.patience` evaluations brought nothing better.
+    """
+
+    def __init__(self, predictor: Predictor, dev: Rows, batches: tf.data.Dataset, state: State, checkpoints: Checkpoints):
+        super().__init__()
+        self.predictor, self.batches, self.state, self.checkpoints = predictor, batches, state, checkpoints
+        pairs = dev.read(range(min(len(dev), EVALUATED)))
+        self.sources, self.references = ([text.decode() for text in side] for side in pairs)
+        self.hypotheses: list[str] = []
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        train = self.model.settings
+        with self.model.averaged():
+            scores = {f"dev_{name}": value for name, value in self.model.score(self.batches).items()}
+            last = epoch + 1 == train.epochs
+            if (epoch + 1) % train.evaluate_every == 0 or last:
+                self.hypotheses = [answer.texts[0] for answer in self.predictor.predict(self.sources)]
+                found = metrics.score(self.hypotheses, self.references)
+                scores |= {"dev_bleu": found.bleu, "dev_chrf": found.chrf}
+            logs.update(scores)
+            self._keep_best(epoch, scores, train)
+
+    def _keep_best(self, epoch: int, scores: dict[str, float], train: Any) -> None:
+        if f"dev_{train.monitor}" not in scores:
+            return
+        score = scores[f"dev_{train.monitor}"] * (-1 if train.monitor == "loss" else 1)
+        if self.state.best is None or score > self.state.best:
+            self.state.best, self.state.best_epoch, self.state.waited = score, epoch + 1, 0
+            self.checkpoints.save_best(self.state, self.model.core.training_model.weights)
+        else:
+            self.state.waited += 1
+            self.model.stop_training = bool(train.patience) and self.state.waited >= train.patience
+
+
+class History(keras.callbacks.Callback):
+    """Means over each epoch, into the logs and the run's state."""
+
+    def __init__(self, state: State):
+        super().__init__()
+        self.state = state
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self.begun, self.totals, self.tokens = time.monotonic(), np.zeros(2), 0.0
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        tokens = float(logs["tokens"])
+        self.totals += tokens * np.array([float(logs["loss"]), float(logs["accuracy"])])
+        self.tokens += tokens
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        seconds = time.monotonic() - self.begun
+        loss, accuracy = self.totals / self.tokens
+        logs.update(loss=loss, accuracy=accuracy, tokens_per_second=self.tokens / seconds,
+                    learning_rate=float(self.model.optimizer.learning_rate))
+        self.state.seconds += seconds
+
+
+class Record(keras.callbacks.Callback):
+    """Puts the finished epoch's logs into the history that is saved."""
+
+    def __init__(self, state: State):
+        super().__init__()
+        self.state = state
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        kept = {name: float(value) for name, value in logs.items() if name not in ("gradient_norm", "tokens")}
+        self.state.history.append({"epoch": epoch + 1, "step": self.state.step, **kept})
+
+
+class TensorBoard(keras.callbacks.Callback):
+    """Scalars for `tensorboard --logdir runs`; a disk that takes no log never stops training."""
+
+    EVERY = 20  # steps between two points of a training curve
+
+    def __init__(self, run: Run, state: State):
+        super().__init__()
+        self.state = state
+        self.writer = tf.summary.create_file_writer(str(run.logs))
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        if self.state.step % self.EVERY:
+            return
+        now = time.monotonic()
+        self._write(loss=float(logs["loss"]), perplexity=math.exp(min(50.0, float(logs["loss"]))),
+                    accuracy=float(logs["accuracy"]), gradient_norm=float(logs["gradient_norm"]),
+                    learning_rate=float(self.model.optimizer.learning_rate),
+                    tokens_per_second=float(logs["tokens"]) / max(1e-9, (now - self.before) / self.since))
+        self.before, self.since = now, 0
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        self.since += 1
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self.before, self.since = time.monotonic(), 0
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        dev = {name.removeprefix("dev_"): value for name, value in logs.items() if name.startswith("dev_")}
+        self._write("dev", perplexity=math.exp(min(50.0, dev["loss"])), **dev)
+        self.writer.flush()
+
+    def _write(self, group: str = "train", **scalars: float) -> None:
+        with contextlib.suppress(tf.errors.OpError), self.writer.as_default(step=self.state.step):
+            for name, value in scalars.items():
+                tf.summary.scalar(f"{group}/{name}", value)
+
+
+class Progress(keras.callbacks.Callback):
+    """A bar for each epoch with loss, tokens/s and the time left; a line for each evaluation."""
+
+    def __init__(self, state: State, steps_per_epoch: int, evaluate: Evaluate):
+        super().__init__()
+        self.state, self.length, self.evaluate = state, steps_per_epoch, evaluate
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        done = self.state.step - epoch * self.length
+        self.bar = Bar(f"epoch {epoch + 1}/{self.model.settings.epochs}", self.length, done)
+        self.begun, self.tokens = time.monotonic(), 0.0
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self.tokens += float(logs["tokens"])
+        self.bar.advance(f"loss {float(logs['loss']):.3f}  "
+                         f"{self.tokens / (time.monotonic() - self.begun):,.0f} tokens/s")
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self.bar.close()
+        before = next((e["dev_bleu"] for e in reversed(self.state.history[:-1]) if "dev_bleu" in e), None)
+        line = (f"epoch {epoch + 1:>3}  loss {logs['loss']:.3f}  dev loss {logs['dev_loss']:.3f}  "
+                f"accuracy {100 * logs['dev_accuracy']:.1f} %")
+        if "dev_bleu" in logs:
+            change = "" if before is None else f" ({logs['dev_bleu'] - before:+.1f})"
+            line += f"  BLEU {logs['dev_bleu']:.1f}{change}  chrF {logs['dev_chrf']:.1f}"
+        say(line + f"  {logs['tokens_per_second']:,.0f} tokens/s" + ("  best" if self.state.best_epoch == epoch + 1 else ""))
+        if "dev_bleu" in logs:
+            i = epoch * 37 % len(self.evaluate.sources)
+            say(f"           {self.evaluate.sources[i]}  ->  {self.evaluate.hypotheses[i]}  "
+                f"(reference: {self.evaluate.references[i]})")
+
+
+class Save(keras.callbacks.Callback):
+    """Saves everything the next step depends on: at each end of an epoch, by steps, by minutes, and when asked to stop."""
+
+    def __init__(self, run: Run, state: State, checkpoints: Checkpoints):
+        super().__init__()
+        self.run, self.state, self.checkpoints = run, state, checkpoints
+        self.saved, self.stop_signal = time.monotonic(), 0
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        train = self.model.settings
+        due = train.save_every_steps and self.state.step % train.save_every_steps == 0
+        due = due or train.save_every_minutes and time.monotonic() - self.saved > 60 * train.save_every_minutes
+        if due or self.stop_signal:
+            self._save()
+        if self.stop_signal:
+            raise TrainingStopped(f"stopped at step {self.state.step:,} by {signal.Signals(self.stop_signal).name}; all is "
+                                  f"saved. Go on with: python train.py --run {self.run.path} --resume")
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self._save()
+
+    def _save(self) -> None:
+        self.checkpoints.save(self.state, self.model.state_variables)
+        self.saved = time.monotonic()
+
+    @contextlib.contextmanager
+    def signals(self) -> Iterator[None]:
+        """Within, Ctrl-C and SIGTERM end training after the step at hand, with everything saved."""
+        def ask(number: int, frame: Any) -> None:
+            if self.stop_signal:  # asked twice: at once
+                raise KeyboardInterrupt
+            self.stop_signal = number
+
+        before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def callbacks(run: Run, state: State, model: TeacherForced, dev: Rows, dev_batches: tf.data.Dataset,
+              steps_per_epoch: int) -> list[keras.callbacks.Callback]:
+    """All callbacks of a training, in their order; `Save` is the last."""
+    checkpoints = run.checkpoints
+    evaluate = Evaluate(Predictor(model.core), dev, dev_batches, state, checkpoints)
+    return [Guard(run, state), History(state), evaluate, Record(state), TensorBoard(run, state),
+            Progress(state, steps_per_epoch, evaluate), Save(run, state, checkpoints)]

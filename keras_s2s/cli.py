@@ -1,0 +1,189 @@
+"""The command line: `keras-s2s translate RUN`, and the options of `train.py`.
+
+TensorFlow is imported only when a command needs it, so that `--help` and a mistyped option answer at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from keras_s2s.config import Config, Search, settings
+from keras_s2s.presets import PRESETS
+
+
+class Arguments(argparse.ArgumentParser):
+    """argparse with errors that end in a hint instead of a wall of usage."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}\nTry: {self.prog} --help\n")
+
+
+def training_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Reads train.py's options; the result has `config`, `run` (a path) and `resume`."""
+    parser = Arguments(
+        prog="train.py", formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Trains an encoder-decoder, scores it, exports it. Without options: the embedded English-Hindi phrasebook.",
+        epilog="presets:\n" + "\n".join(f"  {name:<16} {text}" for name, (text, _) in PRESETS.items())
+        + "\n\nexamples:\n  python train.py --data pairs.tsv --run runs/mine\n"
+          "  python train.py --preset attention --data train.en,train.hi --dev dev.tsv --set model.units=512\n"
+          "  python train.py --run runs/mine --resume")
+    parser.add_argument("--data", nargs="+", metavar="FILE", default=(),
+                        help="TSV files, globs, or SOURCE-FILE,TARGET-FILE; .gz too; default: the phrasebook")
+    parser.add_argument("--dev", nargs="+", metavar="FILE", default=(), help="default: split off, no sentence on both sides")
+    parser.add_argument("--test", nargs="+", metavar="FILE", default=(), help="one or more sets to score at the end")
+    parser.add_argument("--columns", metavar="S,T", help="columns of a TSV with source and target, from 1; default: 1,2")
+    parser.add_argument("--preset", choices=list(PRESETS), help="a named configuration; default: context")
+    parser.add_argument("--set", nargs="+", action="extend", metavar="NAME=VALUE", default=[],
+                        help="any setting, such as model.units=512 train.epochs=30; see --settings")
+    parser.add_argument("--settings", action="store_true", help="list every setting with its value, and stop")
+    parser.add_argument("--run", type=Path, metavar="DIR", help="the run directory; default: runs/ and the data's name")
+    parser.add_argument("--resume", action="store_true", help="go on with a run from its last save")
+    arguments = parser.parse_args(argv)
+    try:
+        arguments.run = arguments.run or Path("runs") / _name(arguments)
+        arguments.config = _config(arguments)
+    except ValueError as error:
+        parser.error(str(error))
+    if arguments.settings:
+        print(describe(arguments.config))
+        parser.exit()
+    return arguments
+
+
+def _name(arguments: argparse.Namespace) -> str:
+    data = Path(arguments.data[0].split(",")[0]).name.split(".")[0] if arguments.data else "phrasebook"
+    return f"{data.strip('*') or 'data'}-{arguments.preset}" if arguments.preset else data.strip("*") or "data"
+
+
+def _config(arguments: argparse.Namespace) -> Config:
+    """The preset, or the run's own configuration when it is resumed, with what the options change."""
+    config = PRESETS[arguments.preset or "context"][1]
+    if arguments.resume:
+        from keras_s2s.run import Run
+
+        config = Run.open(arguments.run).config
+    data = {"train": arguments.data, "dev": arguments.dev, "test": arguments.test}
+    changes: list[str] = [f"data.{name}={','.join(files)}" for name, files in data.items() if files and not any(
+        "," in file for file in files)]
+    if arguments.columns:
+        changes.append(f"data.columns={arguments.columns}")
+    import dataclasses
+
+    paired = {name: tuple(files) for name, files in data.items() if any("," in file for file in files)}
+    config = dataclasses.replace(config, data=dataclasses.replace(config.data, **paired))
+    return config.set([*changes, *arguments.set])
+
+
+def describe(config: Config) -> str:
+    """Every setting with its value, a line each."""
+    return "\n".join(f"{name:<32} {getattr(getattr(config, name.partition('.')[0]), name.partition('.')[2])}"
+                     for name in settings())
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The console script `keras-s2s`; returns the exit status."""
+    arguments = _parser().parse_args(argv)
+    return guarded(lambda: arguments.command(arguments))
+
+
+def guarded(work: Callable[[], Any]) -> int:
+    """Runs a command; a mistake of the user's ends in one message on standard error, never in a traceback."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        return work() or 0
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        print("stopped.", file=sys.stderr)
+        return 130
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = Arguments(prog="keras-s2s", description="Uses what train.py trained.")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    translate = commands.add_parser("translate", help="standard input or files, a line out for each line in")
+    translate.add_argument("run", type=Path, metavar="RUN")
+    translate.add_argument("files", nargs="*", type=Path, metavar="FILE", help="default: standard input; a prompt on a terminal")
+    translate.add_argument("--n-best", type=int, default=1, metavar="N", help="the N best translations of each line")
+    translate.add_argument("--json", action="store_true", help="a JSON object a line: source, translations, scores, alignment")
+    translate.add_argument("--seed", type=int, default=0, help="of sampling")
+    _search_options(translate)
+    translate.set_defaults(command=_translate)
+
+    evaluate = commands.add_parser("evaluate", help="BLEU, chrF, exact match, WER, CER of a run on pairs")
+    evaluate.add_argument("run", type=Path, metavar="RUN")
+    evaluate.add_argument("--data", nargs="+", metavar="FILE", help="as for train.py; default: the run's dev and test sets")
+    evaluate.add_argument("--columns", metavar="S,T")
+    evaluate.add_argument("--json", action="store_true", help="the figures as JSON on standard output")
+    _search_options(evaluate)
+    evaluate.set_defaults(command=_evaluate)
+
+    compare = commands.add_parser("compare", help="two runs on the same pairs, with a paired bootstrap test")
+    compare.add_argument("runs", nargs=2, type=Path, metavar="RUN")
+    compare.add_argument("--data", nargs="+", metavar="FILE", help="default: the first run's test set")
+    compare.add_argument("--columns", metavar="S,T")
+    compare.add_argument("--json", action="store_true")
+    _search_options(compare)
+    compare.set_defaults(command=_compare)
+
+    inspect = commands.add_parser("inspect", help="what a run is: data, model, scores, sizes")
+    inspect.add_argument("run", type=Path, metavar="RUN")
+    inspect.add_argument("--json", action="store_true")
+    inspect.set_defaults(command=_inspect)
+    return parser
+
+
+def _search_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--beam-size", type=int, metavar="K", help="1: greedy; default: the run's setting")
+    parser.add_argument("--set", nargs="+", action="extend", metavar="NAME=VALUE", default=[],
+                        help="any setting of the search, such as length_penalty=1 no_repeat_ngram=3 temperature=0.8")
+
+
+def search_settings(arguments: argparse.Namespace) -> Search:
+    """The run's search settings with what the options change; reads config.json only."""
+    from keras_s2s.run import Run
+
+    config = Run.open(arguments.run if hasattr(arguments, "run") else arguments.runs[0]).config
+    beam = arguments.beam_size or max(config.search.beam_size, getattr(arguments, "n_best", 1))
+    names = [item.partition("=")[0] for item in arguments.set]
+    if any(Config.find(name)[0] != "search" for name in names):
+        raise ValueError("only settings of the search can be changed here: "
+                         + ", ".join(name for name in settings() if name.startswith("search.")) + ".")
+    changed = config.set([f"search.beam_size={beam}", *arguments.set]).search
+    if getattr(arguments, "n_best", 1) > changed.beam_size:
+        raise ValueError(f"--n-best {arguments.n_best} needs a beam at least as wide; got --beam-size {changed.beam_size}.")
+    return changed
+
+
+def _translate(arguments: argparse.Namespace) -> int:
+    from keras_s2s.translating import translate
+
+    return translate(arguments, search_settings(arguments))
+
+
+def _evaluate(arguments: argparse.Namespace) -> int:
+    from keras_s2s.commands import evaluate
+
+    return evaluate(arguments, search_settings(arguments))
+
+
+def _compare(arguments: argparse.Namespace) -> int:
+    from keras_s2s.commands import compare
+
+    return compare(arguments, search_settings(arguments))
+
+
+def _inspect(arguments: argparse.Namespace) -> int:
+    from keras_s2s.commands import inspect
+
+    return inspect(arguments)

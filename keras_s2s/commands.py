@@ -1,0 +1,109 @@
+"""`keras-s2s evaluate`, `compare` and `inspect`."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from keras_s2s import metrics
+from keras_s2s.config import Config, Search
+from keras_s2s.corpus import Rows
+from keras_s2s.run import Run, load
+
+
+@contextlib.contextmanager
+def sets(run: Run, arguments: argparse.Namespace) -> Iterator[dict[str, Rows]]:
+    """The pairs to be scored: those of --data, or the run's dev and test sets."""
+    if not arguments.data:
+        yield {name: Rows(run.data / f"{name}.tsv") for name in run.splits() if name != "train"}
+        return
+    from keras_s2s.reading import read_pairs
+
+    columns = Config().set([f"data.columns={arguments.columns}"] if arguments.columns else []).data.columns
+    with tempfile.TemporaryDirectory() as folder:
+        found = {}
+        for number, item in enumerate(arguments.data):
+            file = Path(folder) / f"{number}.tsv"
+            with open(file, "w", encoding="utf-8", newline="\n") as output:
+                output.writelines(f"{source}\t{target}\n" for source, target in read_pairs(
+                    item, (columns[0], columns[1]), run.config.data.max_characters))
+            found[Path(item.split(",")[0]).name] = Rows(file)
+        yield found
+
+
+def evaluate(arguments: argparse.Namespace, search: Search) -> int:
+    """Scores a run and prints a table, or JSON."""
+    from keras_s2s.evaluation import evaluate_rows, table
+
+    run = Run.open(arguments.run)
+    predictor = load(arguments.run, search)
+    train = run.data / "train.tsv"
+    with sets(run, arguments) as found:
+        results = {name: evaluate_rows(predictor, rows, Rows(train) if train.exists() else None, name)[0]
+                   for name, rows in found.items()}
+    print(json.dumps(results, indent=2, ensure_ascii=False) if arguments.json else table(results))
+    return 0
+
+
+def compare(arguments: argparse.Namespace, search: Search) -> int:
+    """Scores two runs on the same pairs; says whether their difference is more than chance."""
+    from keras_s2s.evaluation import translate_rows
+
+    first = Run.open(arguments.runs[0])
+    with sets(first, arguments) as found:
+        name, rows = next(iter((key, rows) for key, rows in found.items() if arguments.data or key != "dev"), (None, None))
+        if rows is None:
+            raise ValueError(f"{first.path} has no test set. Give pairs with --data FILE.")
+        done = [translate_rows(load(path, search), rows, str(path)) for path in arguments.runs]
+    results: dict[str, Any] = {"data": name, "runs": [str(path) for path in arguments.runs]}
+    for metric in ("bleu", "chrf"):
+        compared = metrics.paired_bootstrap(done[0].hypotheses, done[1].hypotheses, done[0].references, metric)
+        results[metric] = {"scores": [compared.score_a, compared.score_b], "difference": compared.difference,
+                           "interval": [compared.interval.low, compared.interval.high], "p_value": compared.p_value}
+    if arguments.json:
+        print(json.dumps(results, indent=2, ensure_ascii=False))
+        return 0
+    print(f"{name}: {len(done[0].sources):,} pairs, A = {arguments.runs[0]}, B = {arguments.runs[1]}")
+    for metric in ("bleu", "chrf"):
+        row = results[metric]
+        print(f"{metric:<5} A {row['scores'][0]:.2f}   B {row['scores'][1]:.2f}   B - A {row['difference']:+.2f} "
+              f"(95 %: {row['interval'][0]:+.2f} to {row['interval'][1]:+.2f})   p {row['p_value']:.3f}")
+    return 0
+
+
+def inspect(arguments: argparse.Namespace) -> int:
+    """Prints what a run is, without loading TensorFlow."""
+    run = Run.open(arguments.run)
+    shown = facts(run)
+    if arguments.json:
+        print(json.dumps(shown, indent=2, ensure_ascii=False))
+        return 0
+    for group, entries in shown.items():
+        print(group)
+        for name, value in entries.items():
+            print(f"  {name:<28} {value}")
+    return 0
+
+
+def facts(run: Run) -> dict[str, dict[str, Any]]:
+    """What there is to know of a run: settings that differ from the defaults, data, training, scores, files."""
+    from keras_s2s.workflow import differences
+
+    metrics_found = run.metrics()
+    training = {name: value for name, value in metrics_found.get("training", {}).items() if name != "history"}
+    scored = {name: f"BLEU {row['bleu']:.2f}, chrF {row['chrf']:.2f} on {row['sentences']:,} sentences"
+              for name, row in metrics_found.items() if name != "training"}
+    return {
+        "settings (where not the default)": {name: new for name, (_, new) in differences(Config(), run.config).items()},
+        "data": {name: f"{len(Rows(run.data / f'{name}.tsv')):,} pairs" for name in run.splits()},
+        "vocabularies": {file.name: f"{file.stat().st_size:,} bytes" for file in sorted(run.assets.glob("*"))},
+        "training": training or {"state": "not finished"},
+        "scores": scored,
+        "exports": {str(file.relative_to(run.path)): f"{file.stat().st_size:,} bytes"
+                    for file in sorted(run.export.rglob("*")) if file.is_file()},
+    }

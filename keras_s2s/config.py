@@ -1,0 +1,270 @@
+"""One frozen tree of settings: written once here, checked at construction, saved as JSON, set from the command line.
+
+    Config(data=Data(), model=Model(units=512), train=Train(), search=Search())
+
+A setting is a field with its comment. `--set model.units=512`, `config.json` and the tables of the README all come from
+these fields; there is no second list of options anywhere.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import json
+import typing
+from dataclasses import dataclass, field
+from typing import Any
+
+FORMAT = 1  # of config.json; raised when an older run can no longer be read
+
+TOKENIZERS = ("sentencepiece", "characters", "words", "bytes")
+CELLS = ("lstm", "gru")
+ATTENTIONS = ("none", "luong", "bahdanau")
+OPTIMIZERS = ("sgd", "momentum", "adam", "adamw")
+SCHEDULES = ("constant", "linear", "cosine", "inverse_sqrt")
+MONITORS = ("loss", "bleu", "chrf")
+PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
+
+
+def require(condition: bool, message: str) -> None:
+    """Raises ValueError(message) unless `condition`: the form of every check of a setting."""
+    if not condition:
+        raise ValueError(message)
+
+
+def _choice(section: str, name: str, value: str, choices: tuple[str, ...]) -> None:
+    require(value in choices, f"`{section}.{name}` must be one of {', '.join(choices)}; got {value!r}."
+            + (f" Did you mean {close[0]!r}?" if (close := difflib.get_close_matches(str(value), choices, 1)) else ""))
+
+
+def _between(section: str, name: str, value: float, low: float, high: float = float("inf")) -> None:
+    limits = f"at least {low:g}" if high == float("inf") else f"between {low:g} and {high:g}"
+    require(low <= value <= high, f"`{section}.{name}` must be {limits}; got {value!r}.")
+
+
+@dataclass(frozen=True)
+class Data:
+    """What is learnt from: the corpus and how its text becomes tokens."""
+
+    source: str = "text"  # kind of source, a key of keras_s2s.sources.SOURCES
+    target: str = "text"  # kind of target, a key of keras_s2s.targets.TARGETS
+    train: tuple[str, ...] = ()  # files, globs, or "source-file,target-file"; empty: the embedded phrasebook
+    dev: tuple[str, ...] = ()  # empty: split off the training data, no sentence on both sides
+    test: tuple[str, ...] = ()  # empty: split off as well, unless `dev` is given
+    columns: tuple[int, ...] = (1, 2)  # of a TSV that hold source and target, counted from 1
+    max_characters: int = 1000  # a longer source or target is rejected, with its line
+    held_out: int = 1000  # pairs of an automatic dev and of an automatic test set, at most 5 % of the corpus each
+    source_tokenizer: str = "sentencepiece"  # sentencepiece, characters, words, bytes
+    target_tokenizer: str = "sentencepiece"
+    source_vocabulary_size: int = 0  # 0: chosen from the corpus
+    target_vocabulary_size: int = 0
+    subword_sampling: float = 0.0  # alpha of Kudo (2018), eq. 8; 0: always the best segmentation; 0.2 is strong
+
+    def __post_init__(self) -> None:
+        _choice("data", "source_tokenizer", self.source_tokenizer, TOKENIZERS)
+        _choice("data", "target_tokenizer", self.target_tokenizer, TOKENIZERS)
+        require(len(self.columns) == 2 and min(self.columns) >= 1 and self.columns[0] != self.columns[1],
+                "`data.columns` must name two different columns counted from 1, such as 1,2; "
+                f"got {','.join(map(str, self.columns))}.")
+        _between("data", "max_characters", self.max_characters, 1)
+        _between("data", "held_out", self.held_out, 1)
+        for name in ("source_vocabulary_size", "target_vocabulary_size"):
+            value = getattr(self, name)
+            require(value == 0 or value >= 8, f"`data.{name}` must be 0 (chosen from the corpus) or at least 8; got {value}.")
+        _between("data", "subword_sampling", self.subword_sampling, 0, 10)
+
+
+@dataclass(frozen=True)
+class Model:
+    """The encoder-decoder: its cells, its sizes, its options."""
+
+    cell: str = "lstm"  # lstm, gru
+    units: int = 256  # of each layer of encoder and decoder; a bidirectional layer has units // 2 a direction
+    num_layers: int = 1  # of the encoder and of the decoder, 1-8; residual connections from the third layer
+    embedding_dim: int = 256
+    bidirectional: bool = False  # the encoder reads both ways
+    attention: str = "none"  # none (the context vector alone), luong, bahdanau
+    tied_embeddings: bool = False  # target embedding and output projection share one matrix
+    input_dropout: float = 0.0  # of embeddings
+    dropout: float = 0.2  # between layers and before the projection
+    recurrent_dropout: float = 0.0  # of the state, one mask for all steps (Gal and Ghahramani, 2016)
+    reverse_source: bool = False  # read the source backwards (Sutskever et al., 2014)
+
+    def __post_init__(self) -> None:
+        _choice("model", "cell", self.cell, CELLS)
+        _choice("model", "attention", self.attention, ATTENTIONS)
+        _between("model", "units", self.units, 1)
+        _between("model", "num_layers", self.num_layers, 1, 8)
+        _between("model", "embedding_dim", self.embedding_dim, 1)
+        for name in ("input_dropout", "dropout", "recurrent_dropout"):
+            _between("model", name, getattr(self, name), 0, 0.95)
+        require(not self.bidirectional or self.units % 2 == 0,
+                f"`model.units` must be even when `model.bidirectional` is set; got {self.units}. "
+                f"Use {self.units - 1} or {self.units + 1}.")
+        require(not self.tied_embeddings or self.embedding_dim == self.units,
+                "`model.tied_embeddings` needs `model.embedding_dim` equal to `model.units`; "
+                f"got {self.embedding_dim} and {self.units}.")
+
+
+@dataclass(frozen=True)
+class Train:
+    """How it is learnt."""
+
+    epochs: int = 20
+    batch_tokens: int = 2048  # target tokens of a batch, padding included
+    optimizer: str = "adam"  # sgd, momentum, adam, adamw
+    learning_rate: float = 0.001
+    schedule: str = "cosine"  # constant, linear, cosine, inverse_sqrt
+    warmup_steps: int = 100
+    weight_decay: float = 0.01  # adamw only
+    clip_norm: float = 1.0  # global norm of the gradient; 0: no clipping
+    label_smoothing: float = 0.0
+    teacher_forcing: float = 1.0  # share of true previous tokens; below 1 scheduled sampling, 0 free running
+    ema: float = 0.0  # momentum of the weights' moving average, such as 0.999; 0: off
+    precision: str = "float32"  # float32, or for GPUs mixed_float16, mixed_bfloat16
+    monitor: str = "loss"  # the best checkpoint and early stopping go by dev loss, bleu or chrf
+    patience: int = 0  # evaluations without a better dev score before training stops; 0: never
+    evaluate_every: int = 1  # epochs between translations of the dev set
+    save_every_steps: int = 0  # 0: at each end of an epoch and by time
+    save_every_minutes: float = 10.0
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        _choice("train", "optimizer", self.optimizer, OPTIMIZERS)
+        _choice("train", "schedule", self.schedule, SCHEDULES)
+        _choice("train", "monitor", self.monitor, MONITORS)
+        _choice("train", "precision", self.precision, PRECISIONS)
+        for name, low in (("epochs", 1), ("batch_tokens", 1), ("warmup_steps", 0), ("patience", 0), ("evaluate_every", 1),
+                          ("save_every_steps", 0), ("save_every_minutes", 0), ("weight_decay", 0), ("clip_norm", 0)):
+            _between("train", name, getattr(self, name), low)
+        require(self.learning_rate > 0, f"`train.learning_rate` must be above 0; got {self.learning_rate!r}.")
+        _between("train", "label_smoothing", self.label_smoothing, 0, 0.9)
+        _between("train", "teacher_forcing", self.teacher_forcing, 0, 1)
+        _between("train", "ema", self.ema, 0, 0.99999)
+        _between("train", "seed", self.seed, 0, 2**31 - 1)
+
+
+@dataclass(frozen=True)
+class Search:
+    """How an answer is found; may differ from call to call."""
+
+    beam_size: int = 1  # 1: greedy
+    length_penalty: float = 0.6  # alpha of Wu et al. (2016), eq. 14
+    no_repeat_ngram: int = 0  # never say the same n tokens twice; 0: off
+    max_length: int = 200  # tokens of an answer at most
+    max_length_ratio: float = 2.0  # and at most this many times the source's tokens, plus 10
+    temperature: float = 0.0  # above 0: sample instead of searching
+    top_k: int = 0  # sample among the k likeliest tokens; 0: all
+    top_p: float = 1.0  # sample among the likeliest tokens that make up this probability
+
+    def __post_init__(self) -> None:
+        _between("search", "beam_size", self.beam_size, 1, 100)
+        _between("search", "length_penalty", self.length_penalty, 0, 5)
+        _between("search", "no_repeat_ngram", self.no_repeat_ngram, 0, 20)
+        _between("search", "max_length", self.max_length, 1)
+        _between("search", "max_length_ratio", self.max_length_ratio, 0)
+        _between("search", "temperature", self.temperature, 0)
+        _between("search", "top_k", self.top_k, 0)
+        require(0 < self.top_p <= 1, f"`search.top_p` must be above 0 and at most 1; got {self.top_p!r}.")
+        require(self.temperature == 0 or self.beam_size == 1,
+                f"sampling (`search.temperature` {self.temperature:g}) and beam search (`search.beam_size` {self.beam_size}) "
+                "exclude each other. Set one of them: temperature 0, or beam_size 1.")
+
+
+@dataclass(frozen=True)
+class Config:
+    """The whole configuration of a run; `config.json` in the run directory."""
+
+    data: Data = field(default_factory=Data)
+    model: Model = field(default_factory=Model)
+    train: Train = field(default_factory=Train)
+    search: Search = field(default_factory=Search)
+
+    def set(self, assignments: typing.Iterable[str]) -> Config:
+        """Returns a copy with settings changed; an assignment is "section.field=value".
+
+        Raises:
+            ValueError: an unknown section or field (with the nearest name), or a value that is not of the field's type.
+        """
+        changes: dict[str, dict[str, Any]] = {}
+        for assignment in assignments:
+            name, equals, text = assignment.partition("=")
+            require(bool(equals), f"a setting is written section.field=value, such as model.units=512; got {assignment!r}.")
+            section, field_name, kind = self.find(name.strip())
+            changes.setdefault(section, {})[field_name] = parse_value(f"{section}.{field_name}", kind, text.strip())
+        return dataclasses.replace(self, **{
+            section: dataclasses.replace(getattr(self, section), **fields) for section, fields in changes.items()})
+
+    @classmethod
+    def find(cls, name: str) -> tuple[str, str, Any]:
+        """Returns section, field and type of a setting named "section.field", or "field" where only one section has it."""
+        types = settings()
+        matches = [full for full in types if name in (full, full.partition(".")[2])]
+        if len(matches) == 1:
+            section, _, field_name = matches[0].partition(".")
+            return section, field_name, types[matches[0]]
+        require(not matches, f"{name!r} is a field of several sections; write {' or '.join(matches)}.")
+        near = difflib.get_close_matches(name, types, 1, 0.5) or [
+            full for full in types if full.partition(".")[2] in difflib.get_close_matches(
+                name.rpartition(".")[2], [n.partition(".")[2] for n in types], 1, 0.5)]
+        raise ValueError(f"there is no setting {name!r}." + (f" Did you mean {near[0]}?" if near else "")
+                         + " `python train.py --settings` lists them all.")
+
+    def to_json(self) -> str:
+        """The configuration as indented JSON, its format number first."""
+        return json.dumps({"format": FORMAT, **dataclasses.asdict(self)}, indent=2, ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Config:
+        """Reads what `to_json` wrote; unknown keys beside the four sections (versions, say) are left alone.
+
+        Raises:
+            ValueError: not JSON, another format, an unknown setting, a value of the wrong type or out of range.
+        """
+        try:
+            tree = json.loads(text)
+        except (json.JSONDecodeError, RecursionError) as error:
+            raise ValueError(f"the configuration is not JSON: {error}.") from None
+        require(isinstance(tree, dict) and tree.get("format") == FORMAT,
+                f"the configuration must be of format {FORMAT}; got "
+                f"{tree.get('format') if isinstance(tree, dict) else type(tree).__name__!r}. "
+                "It was written by another version of keras_s2s: train again, or install that version.")
+        sections = typing.get_type_hints(cls)
+        return cls(**{name: _section(name, kind, tree.get(name, {})) for name, kind in sections.items()})
+
+
+def settings() -> dict[str, Any]:
+    """Every setting's full name, "section.field", and its type."""
+    return {f"{section}.{name}": kind for section, cls in typing.get_type_hints(Config).items()
+            for name, kind in typing.get_type_hints(cls).items()}
+
+
+def parse_value(name: str, kind: Any, text: str) -> Any:
+    """Reads a setting's value from text: a number, true/false, words, or a comma-separated tuple."""
+    try:
+        if kind is bool:
+            return {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False}[text.lower()]
+        if typing.get_origin(kind) is tuple:
+            return tuple(typing.get_args(kind)[0](part) for part in text.split(",") if part)
+        return kind(text)
+    except (ValueError, KeyError):
+        wanted = "true or false" if kind is bool else getattr(kind, "__name__", str(kind))
+        raise ValueError(f"`{name}` must be of type {wanted}; got {text!r}.") from None
+
+
+def _section(name: str, kind: Any, tree: Any) -> Any:
+    """Builds one section from its JSON object, checking each value's type."""
+    require(isinstance(tree, dict), f"section {name!r} of the configuration must be an object; got {type(tree).__name__}.")
+    types = typing.get_type_hints(kind)
+    values = {}
+    for key, value in tree.items():
+        require(key in types, f"there is no setting '{name}.{key}' in this version of keras_s2s.")
+        if typing.get_origin(types[key]) is tuple:
+            element = typing.get_args(types[key])[0]
+            fits = isinstance(value, list) and all(type(part) is element for part in value)
+            value = tuple(value) if fits else value
+        else:
+            fits = type(value) is types[key] or (types[key] is float and type(value) is int)
+        require(fits, f"`{name}.{key}` must be of type {getattr(types[key], '__name__', types[key])}; got {value!r}.")
+        values[key] = value
+    return kind(**values)

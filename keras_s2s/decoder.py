@@ -1,0 +1,37 @@
+"""The decoder: vectors of the target so far and the encoder's state -> outputs to project, and the next state."""
+
+from __future__ import annotations
+
+from keras_s2s.attention import ATTENTIONS, Memory
+from keras_s2s.config import Model
+from keras_s2s.encoder import Encoded
+from keras_s2s.recurrent import RecurrentStack
+
+
+class Decoder:
+    """A recurrent stack begun with the encoder's last state, then attention if the model has any.
+
+    Call: steps [B, T, E], state, encoded -> outputs [B, T, H], state. All T steps at once: teacher forcing.
+    Step: steps [B, E], state, memory -> outputs [B, H], state, without dropout; `memory` comes from `remember`.
+    """
+
+    def __init__(self, model: Model):
+        self.stack = RecurrentStack(model, "decoder")
+        self.attention = (None if model.attention == "none" else
+                          ATTENTIONS[model.attention](model.units, name=f"{model.attention}_attention"))
+
+    def __call__(self, steps, state, encoded: Encoded):
+        outputs, state = self.stack(steps, state=state)
+        if self.attention is not None:
+            outputs = self.attention(outputs, encoded.outputs, encoded.mask)
+        return outputs, state
+
+    def remember(self, encoded: Encoded) -> Memory | None:
+        """What steps look back at, computed once for a source; None without attention."""
+        return None if self.attention is None else self.attention.remember(encoded.outputs, encoded.mask)
+
+    def step(self, steps, state, memory: Memory | None):
+        outputs, state = self.stack.step(steps, state)
+        if self.attention is not None:
+            outputs = self.attention.attend(outputs[:, None, :], memory)[:, 0]
+        return outputs, state

@@ -1,0 +1,73 @@
+"""Scores of a trained run on a set of pairs: metrics.json, the table on the terminal, the comparison of two runs."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from keras_s2s import metrics
+from keras_s2s.corpus import Rows, overlaps
+from keras_s2s.predictor import Predictor
+from keras_s2s.terminal import Bar
+
+
+class Translated(NamedTuple):
+    """A set of pairs with what a run made of it."""
+
+    sources: list[str]
+    references: list[str]
+    hypotheses: list[str]
+    seconds: float
+
+
+def translate_rows(predictor: Predictor, rows: Rows, label: str = "translating") -> Translated:
+    """Translates every source of `rows`."""
+    sources, references = ([text.decode() for text in side] for side in rows.read(range(len(rows))))
+    bar = Bar(label, len(sources), unit=" sentences")
+    begun = time.monotonic()
+    answers = predictor.predict(sources, lambda count: bar.advance(by=count))
+    bar.close()
+    return Translated(sources, references, [answer.texts[0] for answer in answers], time.monotonic() - begun)
+
+
+def scores(done: Translated, unseen: np.ndarray | None = None) -> dict[str, Any]:
+    """All that metrics.json says of one set.
+
+    Args:
+        done: sources, references, hypotheses.
+        unseen: [N] bool, True where the source does not occur in training; scored apart as "unseen".
+    """
+    found: dict[str, Any] = metrics.score(done.hypotheses, done.references, done.sources).to_dict()
+    mean, low, high = metrics.bootstrap(done.hypotheses, done.references)
+    found["bleu_interval"] = [round(low, 2), round(high, 2)]
+    found["seconds"] = round(done.seconds, 2)
+    found["by_length"] = [row._asdict() if hasattr(row, "_asdict") else row
+                          for row in metrics.by_length(done.hypotheses, done.references, done.sources)]
+    if unseen is not None and 0 < unseen.sum() < len(unseen):
+        chosen = np.nonzero(unseen)[0]
+        pick = [[side[i] for i in chosen] for side in (done.hypotheses, done.references, done.sources)]
+        found["unseen"] = metrics.score(*pick).to_dict()
+    return found
+
+
+def evaluate_rows(predictor: Predictor, rows: Rows, train: Rows | None, label: str) -> tuple[dict[str, Any], Translated]:
+    """Translates and scores a set; with the training rows also on the sources that are not among them."""
+    done = translate_rows(predictor, rows, label)
+    return scores(done, None if train is None else ~overlaps(rows, train)), done
+
+
+def table(results: dict[str, dict[str, Any]]) -> str:
+    """Results by set, as lines for the terminal."""
+    lines = [f"{'set':<22}{'sentences':>9} {'BLEU':>6} {'95 %':>13} {'chrF':>6} {'exact':>7} {'WER':>6} {'CER':>6} {'seconds':>8}"]
+    for name, row in results.items():
+        low, high = row["bleu_interval"]
+        lines.append(f"{name:<22}{row['sentences']:>9,} {row['bleu']:>6.1f} {f'{low:.1f}-{high:.1f}':>13} {row['chrf']:>6.1f} "
+                     f"{row['exact_match']:>6.1f}% {row['wer']:>6.1f} {row['cer']:>6.1f} {row['seconds']:>8.1f}")
+        if "unseen" in row:
+            part = row["unseen"]
+            lines.append(f"{'  not in training':<22}{part['sentences']:>9,} {part['bleu']:>6.1f} {'':>13} {part['chrf']:>6.1f} "
+                         f"{part['exact_match']:>6.1f}% {part['wer']:>6.1f} {part['cer']:>6.1f}")
+    first = next(iter(results.values()))
+    return "\n".join([*lines, *(f"{name}: {signature}" for name, signature in first["signatures"].items())])

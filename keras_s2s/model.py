@@ -1,0 +1,88 @@
+"""The three functional models over one set of layers.
+
+    training_model   (source, target_in) -> logits             teacher forcing: all T steps in one pass
+    encoder_model    source -> outputs, mask, state_h, state_c (one pair a layer; GRU: state_h alone)
+    decoder_model    (target_in [B, T], states, outputs, mask) -> logits, states       a step is T = 1
+
+`training_model` is `decoder_model(encoder_model(source))` over the same layer objects, so the separate inference models can
+never drift from the one that was trained. Nothing is rebuilt by index and no weight is copied.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from keras_s2s.attention import Memory
+from keras_s2s.config import Config
+from keras_s2s.decoder import Decoder
+from keras_s2s.encoder import Encoded, Encoder
+from keras_s2s.sources import Source
+from keras_s2s.targets import Target
+
+
+class EncoderDecoder:
+    """A source, an encoder, a decoder and a target, as one model in three views.
+
+    Args:
+        config: the run's configuration; the same configuration, source and target always give the same layers.
+        source: what is read.
+        target: what is said.
+
+    Attributes:
+        training_model, encoder_model, decoder_model: `keras.Model`s; see the top of this file.
+    """
+
+    def __init__(self, config: Config, source: Source, target: Target):
+        self.config, self.source, self.target = config, source, target
+        self.encoder, self.decoder = Encoder(config.model), Decoder(config.model)
+        self.encoder_model = self._encoder_model()
+        self.training_model = self._training_model()
+        self.decoder_model = self._decoder_model()
+
+    def encode(self, prepared) -> Encoded:
+        """What `Source.prepare` gave -> Encoded, without dropout."""
+        outputs, mask, *state = self.encoder_model(prepared, training=False)
+        return Encoded(outputs, mask, state)
+
+    def step(self, inputs, state: list[Any], memory: Memory | None):
+        """One step of the decoder, without dropout: inputs [B], state, memory -> logits [B, V], state."""
+        outputs, state = self.decoder.step(self.target.embed(inputs), state, memory)
+        return self.target.project(outputs), state
+
+    def alignments(self, prepared, target_in) -> tf.Tensor:
+        """Attention weights [B, T, S] of given targets, teacher-forced.
+
+        Raises:
+            ValueError: the model has no attention.
+        """
+        attention = self.decoder.attention
+        if attention is None:
+            raise ValueError("alignments need attention; this model has none. Train with --preset attention, or "
+                             "--set model.attention=luong.")
+        encoded = self.encode(prepared)
+        outputs, _ = self.decoder.stack(self.target.embed(target_in), state=encoded.state)
+        return attention.weights(outputs, attention.remember(encoded.outputs, encoded.mask))
+
+    def _encoder_model(self) -> keras.Model:
+        source = self.source.input()
+        encoded = self.encoder(*self.source(source))
+        return keras.Model(source, [encoded.outputs, encoded.mask, *encoded.state], name="encoder")
+
+    def _training_model(self) -> keras.Model:
+        source, target_in = self.encoder_model.inputs[0], self.target.input()
+        outputs, mask, *state = self.encoder_model.outputs
+        outputs, _ = self.decoder(self.target.embed(target_in), state, Encoded(outputs, mask, state))
+        return keras.Model([source, target_in], self.target.project(outputs), name="training")
+
+    def _decoder_model(self) -> keras.Model:
+        target_in, units = self.target.input(), self.config.model.units
+        names = self.decoder.stack.state_names
+        state = [keras.Input((units,), name=name) for name in names]
+        outputs = keras.Input((None, units), name="outputs")
+        mask = keras.Input((None,), dtype="bool", name="mask")
+        decoded, new_state = self.decoder(self.target.embed(target_in), state, Encoded(outputs, mask, state))
+        inputs = [target_in, *state] + ([] if self.decoder.attention is None else [outputs, mask])
+        return keras.Model(inputs, [self.target.project(decoded), *new_state], name="decoder")

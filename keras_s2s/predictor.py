@@ -1,0 +1,125 @@
+"""Raw in, raw out: the one object that evaluation, the command line, Python callers and every export call.
+
+    raw --prepare--> encode --search--> render --> raw        all in-graph
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_s2s.config import Config, Search
+from keras_s2s.model import EncoderDecoder
+from keras_s2s.pipeline import by_length
+from keras_s2s.search import repeat_rows
+
+BATCH_TOKENS = 4096  # source steps of a batch of `predict`, divided by the beams
+
+
+class Answer(NamedTuple):
+    """The K best answers to one source."""
+
+    texts: list[str]
+    scores: list[float]  # log-probability / length penalty, the best first
+
+
+class Predictor(tf.Module):
+    """A trained encoder-decoder that answers.
+
+    Args:
+        model: the encoder-decoder.
+        search: how answers are found; the run's own settings where not given.
+
+    Call: raw sources [B] -> {"text": [B, K] strings, "score": [B, K] float32}.
+    """
+
+    def __init__(self, model: EncoderDecoder, search: Search | None = None):
+        super().__init__(name="predictor")
+        self.model = model
+        self.search = search or model.config.search
+        # Tracked, so that variables and tables travel with the predictor into a SavedModel.
+        self.resources = [model.training_model, *model.source.resources, *model.target.resources]
+        self._answer = tf.function(self.answer, input_signature=[model.source.signature, tf.TensorSpec([2], tf.int32)])
+
+    @property
+    def config(self) -> Config:
+        return self.model.config
+
+    @property
+    def training_model(self) -> keras.Model:
+        return self.model.training_model
+
+    @property
+    def encoder_model(self) -> keras.Model:
+        return self.model.encoder_model
+
+    @property
+    def decoder_model(self) -> keras.Model:
+        return self.model.decoder_model
+
+    def __call__(self, raw: tf.Tensor, seed: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
+        return self._answer(raw, tf.zeros([2], tf.int32) if seed is None else seed)
+
+    def answer(self, raw: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
+        """What a call does, to be traced into an export; `seed` [2] int32 matters to sampling only."""
+        model = self.model
+        prepared = model.source.prepare(raw)
+        encoded = model.encode(prepared)
+        memory = model.decoder.remember(encoded)
+        if memory is not None:
+            memory = repeat_rows(memory, self.search.beam_size)
+        found = model.target.search(lambda inputs, state: model.step(inputs, state, memory), encoded.state,
+                                    model.source.lengths(prepared), self.search, seed)
+        return {"text": model.target.render(found), "score": found.scores}
+
+    def predict(self, raws: Sequence[str], progress: Callable[[int], None] | None = None, seed: int = 0) -> list[Answer]:
+        """Answers any number of sources, in batches of like length, in their own order; an empty one stays empty.
+
+        Args:
+            raws: the sources.
+            progress: called with the number of sources answered since its last call.
+            seed: of sampling.
+        """
+        texts = np.array([raw.encode("utf-8", "replace") for raw in raws], object)
+        lengths = np.array([len(text) for text in texts], np.int64)
+        answers = [Answer([""] * self.search.beam_size, [0.0] * self.search.beam_size) for _ in raws]
+        wanted = np.array([i for i, raw in enumerate(raws) if raw.strip()], np.int64)
+        for number, part in enumerate(by_length(lengths[wanted], 4 * BATCH_TOKENS // self.search.beam_size)):
+            rows = wanted[part]
+            found = self(tf.constant(texts[rows], tf.string), tf.constant([seed, number], tf.int32))
+            for row, words, scores in zip(rows, found["text"].numpy(), found["score"].numpy()):
+                answers[row] = Answer([word.decode() for word in words], scores.tolist())
+            if progress:
+                progress(len(rows))
+        return answers
+
+    def translate(self, sentences: Sequence[str], **settings: Any) -> list[str]:
+        """The best translation of each sentence.
+
+        Args:
+            sentences: any number, in any order.
+            settings: of the search, such as beam_size=5, where they shall differ from the run's.
+        """
+        if isinstance(sentences, str):
+            raise ValueError("translate takes a list of sentences; got one string. Write translate([sentence]).")
+        predictor = self.with_search(**settings) if settings else self
+        return [answer.texts[0] for answer in predictor.predict(sentences)]
+
+    def alignment(self, source: str, target: str) -> dict[str, Any]:
+        """How the model's attention lies when it is made to say `target`: pieces of both, and a row of weights a target piece."""
+        model = self.model
+        prepared = model.source.prepare(tf.constant([source.encode()]))
+        teaching = model.target.prepare(tf.constant([target.encode()]))
+        weights = model.alignments(prepared, teaching.inputs)[0].numpy()
+        return {"source": model.source.labels(prepared[0].numpy()), "target": model.target.labels(teaching.outputs[0].numpy()),
+                "weights": [[round(float(w), 4) for w in row] for row in weights]}
+
+    def with_search(self, **settings: Any) -> Predictor:
+        """The same model with other search settings."""
+        import dataclasses
+
+        return Predictor(self.model, dataclasses.replace(self.search, **settings))

@@ -1,0 +1,29 @@
+"""Named configurations, as values in a table: `python train.py --preset attention`."""
+
+from __future__ import annotations
+
+from keras_s2s.config import Config, Data, Model, Search, Train
+
+CONTEXT = Config()
+
+ATTENTION = Config(
+    data=Data(subword_sampling=0.2),
+    model=Model(attention="luong", bidirectional=True, dropout=0.3),
+    train=Train(epochs=25, monitor="bleu"))
+
+TRANSLITERATION = Config(
+    data=Data(source_tokenizer="characters", target_tokenizer="characters"),
+    model=Model(attention="luong", bidirectional=True, dropout=0.3),
+    train=Train(epochs=15), search=Search(beam_size=5))
+
+PRESETS: dict[str, tuple[str, Config]] = {
+    "context": ("the classic: the context vector alone carries the source to the decoder", CONTEXT),
+    "attention": ("bidirectional encoder, Luong attention, subword sampling: the translator to use", ATTENTION),
+    "gru": ("the classic with GRU cells", CONTEXT.set(["model.cell=gru"])),
+    "deep": ("four layers with residual connections, bidirectional encoder, attention",
+             ATTENTION.set(["model.num_layers=4", "train.warmup_steps=400"])),
+    "transliteration": ("letters to letters, such as romanised Hindi to Devanagari", TRANSLITERATION),
+    "g2p": ("spelling to phonemes: letters to space-separated words", TRANSLITERATION.set(["data.target_tokenizer=words"])),
+    "tiny": ("seconds, not minutes: for tests and a first look", CONTEXT.set([
+        "model.units=32", "model.embedding_dim=32", "train.epochs=2", "data.source_vocabulary_size=0"])),
+}

@@ -1,0 +1,86 @@
+"""A stack of LSTM or GRU layers with one state layout, run over a whole sequence or one step at a time.
+
+State is a flat list, layer by layer: [h1, c1, h2, c2, ...] for LSTM, [h1, h2, ...] for GRU, each [B, H]. A bidirectional
+layer has units // 2 a direction and joins the two last states, so an encoder's last state is a decoder's first, as it is.
+"""
+
+from __future__ import annotations
+
+import keras
+from keras import ops
+
+from keras_s2s.config import Model, require
+
+LAYERS = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU}
+STATES = {"lstm": ("h", "c"), "gru": ("h",)}
+FIRST_RESIDUAL = 2  # index of the first layer with a residual connection (Wu et al., 2016, start at the third)
+
+
+class RecurrentStack:
+    """Layers of `model.cell`, dropout after each, residual connections from the third layer on.
+
+    Args:
+        model: cell, units, num_layers and the dropouts.
+        name: prefix of the layers' names: "encoder" gives encoder_lstm_1, encoder_dropout_1, ...
+        bidirectional: each layer reads both ways.
+        go_backwards: each layer reads from the last step to the first; outputs keep the order of the steps.
+
+    Call: steps [B, T, E], mask [B, T] bool or None, state or None (zeros) -> outputs [B, T, H], state.
+    """
+
+    def __init__(self, model: Model, name: str, bidirectional: bool = False, go_backwards: bool = False):
+        self.model, self.name, self.bidirectional, self.go_backwards = model, name, bidirectional, go_backwards
+        self.layers = [self._layer(i + 1) for i in range(model.num_layers)]
+        self.dropouts = [keras.layers.Dropout(model.dropout, name=f"{name}_dropout_{i + 1}") if model.dropout else None
+                         for i in range(model.num_layers)]
+
+    def _layer(self, number: int) -> keras.layers.Layer:
+        kind = LAYERS[self.model.cell]
+        layer = kind(self.model.units // (2 if self.bidirectional else 1), return_sequences=True, return_state=True,
+                     recurrent_dropout=self.model.recurrent_dropout, name=f"{self.name}_{self.model.cell}_{number}",
+                     go_backwards=self.go_backwards)
+        return keras.layers.Bidirectional(layer, name=f"{self.name}_bidirectional_{number}") if self.bidirectional else layer
+
+    @property
+    def state_names(self) -> list[str]:
+        """Names of the state's tensors, in order: state_h_1, state_c_1, ..."""
+        return [f"state_{part}_{i + 1}" for i in range(self.model.num_layers) for part in STATES[self.model.cell]]
+
+    def __call__(self, steps, mask=None, state=None):
+        new_state = []
+        for i, layer in enumerate(self.layers):
+            initial = None if state is None else self._of_layer(state, i)
+            outputs, *last = layer(steps, mask=mask, initial_state=initial)
+            if self.go_backwards:
+                outputs = ops.flip(outputs, axis=1)
+            new_state += self._join_directions(last)
+            steps = self._after(i, steps, outputs)
+        return steps, new_state
+
+    def step(self, steps, state):
+        """One step, without dropout: steps [B, E], state -> outputs [B, H], state. Equal to a call with T = 1."""
+        require(not (self.bidirectional or self.go_backwards), f"{self.name} reads backwards: it cannot go step by step.")
+        new_state = []
+        for i, layer in enumerate(self.layers):
+            outputs, last = layer.cell(steps, self._of_layer(state, i))
+            new_state += last
+            steps = outputs + steps if i >= FIRST_RESIDUAL else outputs
+        return steps, new_state
+
+    def _after(self, i: int, steps, outputs):
+        """What follows layer i: the residual connection, then dropout."""
+        if i >= FIRST_RESIDUAL:
+            outputs = keras.layers.Add(name=f"{self.name}_residual_{i + 1}")([outputs, steps])
+        dropout = self.dropouts[i]
+        return outputs if dropout is None else dropout(outputs)
+
+    def _of_layer(self, state, i: int) -> list:
+        parts = len(STATES[self.model.cell])
+        return list(state[i * parts:(i + 1) * parts])
+
+    def _join_directions(self, last: list) -> list:
+        """[forward h, c, backward h, c] -> [h, c]."""
+        if not self.bidirectional:
+            return last
+        half = len(last) // 2
+        return [ops.concatenate([forward, backward], axis=-1) for forward, backward in zip(last[:half], last[half:])]

@@ -1,0 +1,345 @@
+"""From a model's next step to whole answers: greedy, beam search, sampling, and the roll-out of series.
+
+Knows no model, only a function and a state. The function tells what may come next and moves the state on:
+
+    step(tokens [N] int32, state) -> logits [N, V] of any float type, state
+
+The state is any nest (lists, tuples, dicts) of tensors whose first axis is N. What stays the same at every step
+(encoder outputs, their mask) does not belong in the state: beam search gathers the state anew at each step, while a
+constant only has to be repeated once. So let `step` close over `repeat_rows(constants, settings.beam_size)`.
+
+Every loop is an in-graph `tf.while_loop` with buffers of `settings.max_length` tokens. It serves any batch size, and
+with a fixed one greedy and beam search convert to TFLite's built-in operations; sampling needs TensorFlow's random
+numbers.
+
+Axes: B batch, K beams, N rows of a step (B for greedy search and sampling, B * K for beam search), T steps of the
+answer, V vocabulary, F features.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from keras_s2s.config import Search
+
+NEVER = -1e9  # the log-probability of what cannot be; finite, so that sums and products stay numbers
+
+State = Any
+Step = Callable[[tf.Tensor, State], tuple[tf.Tensor, State]]
+
+
+class Symbols(NamedTuple):
+    """The tokens with a meaning of their own."""
+
+    pad: int = 0  # fills the buffer after the end; never said
+    bos: int = 2  # the first token fed; never said
+    eos: int = 3  # ends an answer
+    banned: tuple[int, ...] = ()  # never said either, such as (1,) for UNK
+
+
+class Hypotheses(NamedTuple):
+    """Answers, the best first; K is 1 unless beam search found them.
+
+    A hypothesis is ended by EOS or by its limit. Where fewer than K exist at all (a tiny vocabulary), the rest are
+    empty with score NEVER.
+    """
+
+    tokens: tf.Tensor  # [B, K, T] int32: PAD after the end, EOS itself removed
+    lengths: tf.Tensor  # [B, K] int32: tokens of the answer, EOS not counted
+    scores: tf.Tensor  # [B, K] float32: log-probability / length penalty; what they are ranked by
+    log_probabilities: tf.Tensor  # [B, K] float32: the sum of log p over the tokens and EOS, as the model gave them
+
+
+def search(step: Step, state: State, limits: tf.Tensor, settings: Search, *, symbols: Symbols = Symbols(),
+           seed: Any = None, n_best: int | None = None) -> Hypotheses:
+    """Finds answers in the way that `settings` asks for: sampling, beam search, or greedy search.
+
+    Args:
+        step: what may come next, see the top of this file.
+        state: the state before the first step, B rows; beam search repeats it.
+        limits: [B] int32, tokens of each answer at most, EOS not needed then; kept within 1 and `settings.max_length`.
+        settings: the section `search` of the configuration.
+        symbols: PAD, BOS, EOS and the banned tokens.
+        seed: int32 [2], for sampling only; the same seed gives the same answers.
+        n_best: hypotheses returned by beam search, K when not given; the fewer, the sooner it can stop.
+    """
+    if settings.temperature > 0:
+        return sample(step, state, limits, settings, seed, symbols)
+    if settings.beam_size == 1:
+        return greedy(step, state, limits, settings, symbols)
+    return beam(step, state, limits, settings, symbols, n_best)
+
+
+def answer_limits(source_lengths: tf.Tensor, settings: Search) -> tf.Tensor:
+    """Tokens of an answer at most [B] int32: `max_length_ratio` times the source's, plus 10, within `max_length`."""
+    tokens = tf.cast(source_lengths, tf.float32) * settings.max_length_ratio + 10.0
+    return tf.cast(tf.minimum(tokens, float(settings.max_length)), tf.int32)
+
+
+def repeat_rows(tree: State, times: int) -> State:
+    """Each row of each tensor `times` times, side by side: [B, ...] -> [B * times, ...]."""
+    return tree if times == 1 else tf.nest.map_structure(lambda x: tf.repeat(x, times, axis=0), tree)
+
+
+# --- one hypothesis: greedy search and sampling --------------------------------------------------------------------
+
+
+class _Line(NamedTuple):
+    """The state of a loop that follows one hypothesis a sentence (N = B)."""
+
+    t: tf.Tensor  # [] int32: the position about to be filled
+    tokens: tf.Tensor  # [N] int32: the last token said, fed next
+    answer: tf.Tensor  # [N, T] int32: what has been said, PAD from position t on
+    steps: tf.Tensor  # [N] int32: the tokens scored so far, EOS counted
+    log_p: tf.Tensor  # [N] float32: the sum of their log-probabilities
+    done: tf.Tensor  # [N] bool: ended by EOS or by its limit
+    state: State  # of the model, N rows
+
+
+def greedy(step: Step, state: State, limits: tf.Tensor, settings: Search, symbols: Symbols = Symbols()) -> Hypotheses:
+    """Says the likeliest token at every step; among equals the lowest id. Arguments: see `search`."""
+    return _follow(step, state, limits, settings, symbols,
+                   lambda log_p, t: tf.argmax(log_p, axis=-1, output_type=tf.int32))
+
+
+def sample(step: Step, state: State, limits: tf.Tensor, settings: Search, seed: Any,
+           symbols: Symbols = Symbols()) -> Hypotheses:
+    """Draws every token from p^(1 / temperature), cut to the `top_k` likeliest and to the nucleus `top_p`.
+
+    The nucleus is the smallest set of likeliest tokens that together reach `top_p` (Holtzman et al., 2020, eq. 2-3).
+    The answers are a pure function of the seed and the batch. Arguments: see `search`.
+
+    Raises:
+        ValueError: no seed, or a temperature of 0.
+    """
+    if seed is None:
+        raise ValueError("sampling needs `seed`, two integers such as tf.constant([1, 2]); got None. "
+                         "Pass another pair for another sample.")
+    if settings.temperature <= 0:
+        raise ValueError(f"sampling needs `search.temperature` above 0; got {settings.temperature:g}. "
+                         "Use 1 for the model's own probabilities, or call greedy().")
+
+    def choose(log_p: tf.Tensor, t: tf.Tensor) -> tf.Tensor:
+        vocabulary_size = log_p.shape[-1]
+        kept = min(settings.top_k or vocabulary_size, vocabulary_size)
+        values, tokens = tf.math.top_k(log_p / settings.temperature, kept)  # [N, kept], the likeliest first
+        if settings.top_p < 1:
+            likelier = tf.cumsum(tf.nn.softmax(values), axis=-1, exclusive=True)  # the first is always 0, so it stays
+            values = tf.where(likelier < settings.top_p, values, NEVER / settings.temperature)
+        drawn = tf.random.stateless_categorical(values, 1, tf.random.fold_in(seed, t), dtype=tf.int32)  # [N, 1]
+        return tf.gather(tokens, drawn[:, 0], batch_dims=1)
+
+    return _follow(step, state, limits, settings, symbols, choose)
+
+
+def _follow(step: Step, state: State, limits: tf.Tensor, settings: Search, symbols: Symbols,
+            choose: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]) -> Hypotheses:
+    """Says choose(log_p [N, V], t) -> [N] at every step until all have ended."""
+    limits = tf.clip_by_value(limits, 1, settings.max_length)
+    rows = _rows(limits)
+
+    def advance(line: _Line) -> _Line:
+        logits, state = step(line.tokens, line.state)
+        log_p = _log_probabilities(logits, line.answer, line.t, settings, symbols)
+        tokens = choose(log_p, line.t)
+        gained = tf.gather(log_p, tokens, batch_dims=1)
+        tokens = tf.where(line.done | (tokens == symbols.eos), symbols.pad, tokens)
+        return _Line(line.t + 1, tokens, _write(line.answer, line.t, tokens, 1),
+                     line.steps + tf.cast(~line.done, tf.int32), line.log_p + tf.where(line.done, 0.0, gained),
+                     line.done | (tokens == symbols.pad) | (line.t + 1 >= limits), state)
+
+    line = _loop(lambda line: ~tf.reduce_all(line.done), advance, _Line(
+        tf.constant(0), tf.fill([rows], symbols.bos), tf.fill([rows, settings.max_length], symbols.pad),
+        tf.zeros([rows], tf.int32), tf.zeros([rows]), tf.zeros([rows], tf.bool), _tensors(state)))
+    scores = line.log_p / _length_penalty(line.steps, settings)
+    return _hypotheses(line.answer[:, None], scores[:, None], line.log_p[:, None], symbols)
+
+
+# --- K hypotheses: beam search -------------------------------------------------------------------------------------
+
+
+class _Beams(NamedTuple):
+    """The state of the beam search loop: K hypotheses that go on and the K best that have ended."""
+
+    t: tf.Tensor  # [] int32: the position about to be filled
+    tokens: tf.Tensor  # [B, K] int32: the last token of each hypothesis that goes on, fed next
+    answers: tf.Tensor  # [B, K, T] int32: what each has said, PAD from position t on
+    log_p: tf.Tensor  # [B, K] float32: sum of log-probabilities; below NEVER / 2: there is no such hypothesis
+    ended_answers: tf.Tensor  # [B, K, T] int32
+    ended_log_p: tf.Tensor  # [B, K] float32
+    ended_scores: tf.Tensor  # [B, K] float32: with the length penalty, descending; NEVER: none yet
+    done: tf.Tensor  # [B] bool: nothing that goes on can still change the answer
+    state: State  # of the model, B * K rows
+
+
+def beam(step: Step, state: State, limits: tf.Tensor, settings: Search, symbols: Symbols = Symbols(),
+         n_best: int | None = None) -> Hypotheses:
+    """Keeps the K likeliest beginnings and the K best answers, which are ranked with a length penalty.
+
+    score(Y) = log p(Y) / lp(Y),  lp(Y) = ((5 + |Y|) / 6)^alpha  (Wu et al., 2016, eq. 14), where |Y| counts EOS.
+
+    As in Sutskever et al. (2014), a hypothesis ends when EOS is among the K best continuations, and leaves its place to
+    one that goes on. A sentence is done when none that goes on could rank among the `n_best` ended ones even if all its
+    further tokens were certain: log p only falls, and lp is largest at the limit. Asking for fewer therefore stops
+    sooner and gives the same ones. One beam without length penalty is greedy search. Arguments: see `search`.
+
+    Raises:
+        ValueError: `n_best` is not between 1 and the beam size.
+    """
+    beams = settings.beam_size
+    n_best = beams if n_best is None else n_best
+    if not 1 <= n_best <= beams:
+        raise ValueError(f"`n_best` must be between 1 and `search.beam_size` {beams}; got {n_best}.")
+    limits = tf.clip_by_value(limits, 1, settings.max_length)
+    rows = _rows(limits)
+    nothing = tf.fill([rows, beams, settings.max_length], symbols.pad)
+    never = tf.fill([rows, beams], NEVER)
+    alone = tf.zeros([rows, 1]) + tf.constant([[0.0] + [NEVER] * (beams - 1)])  # K equal beginnings are one
+
+    def advance(loop: _Beams) -> _Beams:
+        candidates, parents = _extend(step, loop, settings, symbols)
+        return _select(candidates, parents, limits, settings, symbols, n_best)
+
+    loop = _loop(lambda loop: ~tf.reduce_all(loop.done), advance, _Beams(
+        tf.constant(0), tf.fill([rows, beams], symbols.bos), nothing, alone, nothing, never, never,
+        tf.zeros([rows], tf.bool), repeat_rows(_tensors(state), beams)))
+    answers, scores, log_p = (x[:, :n_best] for x in (loop.ended_answers, loop.ended_scores, loop.ended_log_p))
+    return _hypotheses(answers, scores, log_p, symbols)
+
+
+def _extend(step: Step, loop: _Beams, settings: Search, symbols: Symbols) -> tuple[_Beams, tf.Tensor]:
+    """The 2K likeliest continuations (tokens, answers and log_p of 2K columns) and the beams [B, 2K] they continue.
+
+    2K, because at most K of them are EOS: so K go on whatever happens.
+    """
+    beams, length = loop.answers.shape[1:]
+    logits, state = step(tf.reshape(loop.tokens, [-1]), loop.state)
+    log_p = _log_probabilities(logits, tf.reshape(loop.answers, [-1, length]), loop.t, settings, symbols)  # [B * K, V]
+    vocabulary_size = log_p.shape[-1]
+    totals = loop.log_p[:, :, None] + tf.reshape(log_p, [-1, beams, vocabulary_size])
+    best, index = tf.math.top_k(tf.reshape(totals, [-1, beams * vocabulary_size]), 2 * beams)
+    parents = index // vocabulary_size
+    tokens = index - parents * vocabulary_size
+    tokens = tf.where(tokens == symbols.eos, symbols.pad, tokens)  # in the answer an end is PAD
+    answers = _write(tf.gather(loop.answers, parents, batch_dims=1), loop.t, tokens, 2)
+    return loop._replace(tokens=tokens, answers=answers, log_p=best, state=state), parents
+
+
+def _select(loop: _Beams, parents: tf.Tensor, limits: tf.Tensor, settings: Search, symbols: Symbols,
+            n_best: int) -> _Beams:
+    """Sorts the 2K continuations into those that end here and those that go on, K of each."""
+    beams = settings.beam_size
+    ends = (loop.tokens == symbols.pad) | (loop.t + 1 >= limits)[:, None]  # [B, 2K]
+    # Only the K likeliest may end: an EOS below them is an end that the search would not have chosen.
+    real = ends[:, :beams] & (loop.log_p[:, :beams] > NEVER / 2)
+    scores = tf.where(real, loop.log_p[:, :beams] / _length_penalty(loop.t + 1, settings), NEVER)
+    ended_scores, order = tf.math.top_k(tf.concat([loop.ended_scores, scores], 1), beams)  # among equals the older
+    ended_answers = tf.gather(tf.concat([loop.ended_answers, loop.answers[:, :beams]], 1), order, batch_dims=1)
+    ended_log_p = tf.gather(tf.concat([loop.ended_log_p, loop.log_p[:, :beams]], 1), order, batch_dims=1)
+
+    log_p, order = tf.math.top_k(tf.where(ends, NEVER, loop.log_p), beams)
+    tokens, answers, parents = (tf.gather(x, order, batch_dims=1) for x in (loop.tokens, loop.answers, parents))
+    hope = tf.where(log_p[:, 0] > NEVER / 2, log_p[:, 0] / _length_penalty(limits, settings), NEVER)  # [B]
+    done = loop.done | (hope <= ended_scores[:, n_best - 1])
+    log_p = tf.where(done[:, None], NEVER, log_p)  # so that a done sentence stays as it is while others go on
+
+    rows = tf.reshape(parents + beams * tf.range(_rows(parents))[:, None], [-1])  # [B * K]
+    state = tf.nest.map_structure(lambda x: tf.gather(x, rows), loop.state)
+    return _Beams(loop.t + 1, tokens, answers, log_p, ended_answers, ended_log_p, ended_scores, done, state)
+
+
+# --- series --------------------------------------------------------------------------------------------------------
+
+
+def roll_out(step: Step, first: tf.Tensor, state: State, length: int) -> tf.Tensor:
+    """Feeds a series its own predictions: `length` times step(values [N, F], state) -> values [N, F], state.
+
+    Args:
+        step: the next values, predicted from the last.
+        first: [N, F], the last values known.
+        state: before the first step, N rows.
+        length: steps to predict.
+
+    Returns:
+        [N, T, F], the predicted values; `first` is not among them.
+    """
+    first = tf.convert_to_tensor(first)
+    series = tf.zeros([_rows(first), length, first.shape[1]], first.dtype)
+
+    def advance(loop: tuple[tf.Tensor, ...]) -> tuple[tf.Tensor, ...]:
+        t, values, series, state = loop
+        values, state = step(values, state)
+        return t + 1, values, _write(series, t, values, 1), state
+
+    return _loop(lambda loop: loop[0] < length, advance, (tf.constant(0), first, series, _tensors(state)))[2]
+
+
+# --- pieces --------------------------------------------------------------------------------------------------------
+
+
+def _log_probabilities(logits: tf.Tensor, answer: tf.Tensor, t: tf.Tensor, settings: Search,
+                       symbols: Symbols) -> tf.Tensor:
+    """log p of every next token [N, V]: NEVER added to what may not follow, the others as the model gave them."""
+    vocabulary_size = logits.shape[-1]
+    if vocabulary_size is None:
+        raise ValueError("the logits of `step` need a last axis of fixed size, the vocabulary's; got None. "
+                         "Call set_shape on them.")
+    never = np.zeros(vocabulary_size, np.float32)
+    never[[symbols.pad, symbols.bos, *symbols.banned]] = NEVER
+    log_p = tf.nn.log_softmax(tf.cast(logits, tf.float32)) + never
+    if 0 < settings.no_repeat_ngram <= settings.max_length:
+        log_p = tf.where(_repeats(answer, t, settings.no_repeat_ngram, vocabulary_size), NEVER, log_p)
+    return log_p
+
+
+def _repeats(answer: tf.Tensor, t: tf.Tensor, n: int, vocabulary_size: int) -> tf.Tensor:
+    """True [N, V] where a token would say an n-gram of the answer [N, T] a second time; EOS never would."""
+    tokens = answer[:, n - 1:]  # [N, T - n + 1]: the last token of the n-gram that starts at each position
+    starts = tokens.shape[1]
+    said = tf.ones_like(tokens, tf.bool) & (tf.range(starts) + n - 1 < t)  # its end is written
+    for j in range(n - 1):
+        recent = tf.gather(answer, tf.maximum(t - (n - 1) + j, 0), axis=1)  # [N]: of the last n - 1 tokens, number j
+        said &= answer[:, j:j + starts] == recent[:, None]
+    rows = tf.zeros_like(tokens) + tf.range(_rows(tokens))[:, None]
+    counts = tf.scatter_nd(tf.stack([rows, tokens], -1), tf.cast(said, tf.int32), [_rows(tokens), vocabulary_size])
+    return counts > 0
+
+
+def _length_penalty(steps: tf.Tensor, settings: Search) -> tf.Tensor:
+    """lp(Y) of Wu et al. (2016), eq. 14; 1 when alpha is 0."""
+    return ((5.0 + tf.cast(steps, tf.float32)) / 6.0) ** settings.length_penalty
+
+
+def _hypotheses(answers: tf.Tensor, scores: tf.Tensor, log_p: tf.Tensor, symbols: Symbols) -> Hypotheses:
+    """The record of the answers [B, K, T]; PAD is never said, so the others are the answer."""
+    lengths = tf.reduce_sum(tf.cast(answers != symbols.pad, tf.int32), -1)
+    return Hypotheses(answers, lengths, scores, log_p)
+
+
+def _write(buffer: tf.Tensor, t: tf.Tensor, values: tf.Tensor, axis: int) -> tf.Tensor:
+    """The buffer with `values`, which lack its time axis, at step t; by a mask, which converts to TFLite."""
+    here = tf.reshape(tf.range(buffer.shape[axis]) == t, [-1] + [1] * (buffer.shape.rank - axis - 1))
+    return tf.where(here, tf.expand_dims(values, axis), buffer)
+
+
+def _rows(x: tf.Tensor) -> Any:
+    """The size of the first axis: a number where it is fixed, for that is what TFLite converts best."""
+    return x.shape[0] if x.shape[0] is not None else tf.shape(x)[0]
+
+
+def _tensors(state: State) -> State:
+    return tf.nest.map_structure(tf.convert_to_tensor, state)
+
+
+def _loop(going: Callable[[Any], tf.Tensor], advance: Callable[[Any], Any], first: Any) -> Any:
+    """tf.while_loop over one record. A body may forget static shapes, or return a list for a tuple in the state."""
+    def body(loop: Any) -> tuple[Any]:
+        after = tf.nest.flatten(advance(loop))
+        for new, old in zip(after, tf.nest.flatten(loop), strict=True):
+            new.set_shape(old.shape)
+        return (tf.nest.pack_sequence_as(loop, after),)
+
+    return tf.while_loop(going, body, (first,))[0]

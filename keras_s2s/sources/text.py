@@ -1,0 +1,75 @@
+"""Text as a source: strings -> tokens -> embeddings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from keras_s2s import tokenizers
+from keras_s2s.config import Config
+from keras_s2s.normalize import normalize_in_graph
+from keras_s2s.sampling import tokenize_for_training
+from keras_s2s.sources.base import Source
+from keras_s2s.tokenizers import PAD, Tokenizer
+
+
+class TextSource(Source):
+    """Sentences, tokenised in-graph; an empty one is a single step of padding's own, so that no batch is ever empty.
+
+    Args:
+        config: the run's configuration.
+        tokenizer: of the source language.
+    """
+
+    signature = tf.TensorSpec([None], tf.string, name="text")
+
+    def __init__(self, config: Config, tokenizer: Tokenizer):
+        super().__init__(config)
+        self.tokenizer = tokenizer
+        self.embedding = keras.layers.Embedding(
+            tokenizer.vocabulary_size, config.model.embedding_dim, name="source_embedding")
+        rate = config.model.input_dropout
+        self.dropout = keras.layers.Dropout(rate, name="source_dropout") if rate else None
+
+    @classmethod
+    def fit(cls, config: Config, raws: Iterable[str]) -> TextSource:
+        kind = tokenizers.TOKENIZERS[config.data.source_tokenizer]
+        return cls(config, kind.train(raws, config.data.source_vocabulary_size))
+
+    def save(self, folder: Path) -> None:
+        tokenizers.save(self.tokenizer, folder, "source")
+
+    @classmethod
+    def load(cls, config: Config, folder: Path) -> TextSource:
+        return cls(config, tokenizers.load(config.data.source_tokenizer, folder, "source"))
+
+    def summary(self) -> str:
+        return f"{self.tokenizer.vocabulary_size:,} {self.config.data.source_tokenizer} tokens"
+
+    @property
+    def resources(self) -> list[Any]:
+        return self.tokenizer.resources
+
+    def labels(self, prepared) -> list[str]:
+        return [self.tokenizer.pieces[token] for token in prepared]
+
+    def prepare(self, raw: tf.Tensor, seed: tf.Tensor | None = None) -> tf.Tensor:
+        """Strings [B] -> tokens [B, S] int32, PAD at the end; S is at least 1."""
+        tokens = tokenize_for_training(self.tokenizer, normalize_in_graph(raw), self.config.data.subword_sampling, seed)
+        padded = tokens.to_tensor(PAD)
+        return tf.pad(padded, [[0, 0], [0, tf.maximum(0, 1 - tf.shape(padded)[1])]], constant_values=PAD)
+
+    def lengths(self, prepared: tf.Tensor) -> tf.Tensor:
+        return tf.reduce_sum(tf.cast(prepared != PAD, tf.int32), axis=1)
+
+    def input(self) -> keras.KerasTensor:
+        return keras.Input((None,), dtype="int32", name="source")
+
+    def __call__(self, prepared):
+        vectors = self.embedding(prepared)
+        return vectors if self.dropout is None else self.dropout(vectors), ops.not_equal(prepared, PAD)

@@ -1,0 +1,109 @@
+"""Text as a target: taught on shifted tokens, searched token by token, shown as a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from keras_s2s import tokenizers
+from keras_s2s.config import Config, Search
+from keras_s2s.losses import token_cross_entropy
+from keras_s2s.normalize import normalize_in_graph
+from keras_s2s.sampling import tokenize_for_training
+from keras_s2s.search import Hypotheses, Symbols, answer_limits, search
+from keras_s2s.targets.base import Target, Teaching
+from keras_s2s.tokenizers import BOS, EOS, PAD, UNK, Tokenizer
+
+
+class TextTarget(Target):
+    """Sentences. Teacher forcing on "a b c":
+
+        inputs   BOS  a  b  c    PAD        weights  1  1  1  1    0
+        outputs  a    b  c  EOS  PAD
+
+    Args:
+        config: the run's configuration.
+        tokenizer: of the target language.
+    """
+
+    signature = tf.TensorSpec([None], tf.string, name="target_text")
+    symbols = Symbols(pad=PAD, bos=BOS, eos=EOS, banned=(UNK,))
+
+    def __init__(self, config: Config, tokenizer: Tokenizer):
+        super().__init__(config)
+        self.tokenizer = tokenizer
+        model = config.model
+        self.embedding = keras.layers.ReversibleEmbedding(
+            tokenizer.vocabulary_size, model.embedding_dim, reverse_dtype="float32", name="target_embedding",
+            embeddings_initializer=keras.initializers.RandomNormal(stddev=model.embedding_dim**-0.5),
+        ) if model.tied_embeddings else keras.layers.Embedding(
+            tokenizer.vocabulary_size, model.embedding_dim, name="target_embedding")
+        self.dropout = keras.layers.Dropout(model.input_dropout, name="target_dropout") if model.input_dropout else None
+        self.projection = None if model.tied_embeddings else keras.layers.Dense(
+            tokenizer.vocabulary_size, dtype="float32", name="projection")
+
+    @classmethod
+    def fit(cls, config: Config, raws: Iterable[str]) -> TextTarget:
+        kind = tokenizers.TOKENIZERS[config.data.target_tokenizer]
+        return cls(config, kind.train(raws, config.data.target_vocabulary_size))
+
+    def save(self, folder: Path) -> None:
+        tokenizers.save(self.tokenizer, folder, "target")
+
+    @classmethod
+    def load(cls, config: Config, folder: Path) -> TextTarget:
+        return cls(config, tokenizers.load(config.data.target_tokenizer, folder, "target"))
+
+    def summary(self) -> str:
+        return f"{self.tokenizer.vocabulary_size:,} {self.config.data.target_tokenizer} tokens"
+
+    @property
+    def resources(self) -> list[Any]:
+        return self.tokenizer.resources
+
+    def labels(self, outputs) -> list[str]:
+        return [self.tokenizer.pieces[token] for token in outputs]
+
+    def prepare(self, raw: tf.Tensor, seed: tf.Tensor | None = None) -> Teaching:
+        tokens = tokenize_for_training(self.tokenizer, normalize_in_graph(raw), self.config.data.subword_sampling, seed)
+        return self.shift(tokens)
+
+    @staticmethod
+    def shift(tokens: tf.RaggedTensor) -> Teaching:
+        """Tokens [B, None] -> Teaching with T one longer than the longest."""
+        ends = tf.fill([tokens.nrows(), 1], EOS)
+        outputs = tf.concat([tokens, ends], axis=1).to_tensor(PAD)
+        inputs = tf.concat([tf.fill([tokens.nrows(), 1], BOS), tokens], axis=1).to_tensor(PAD)
+        return Teaching(inputs, outputs, tf.cast(outputs != PAD, tf.float32))
+
+    def input(self) -> keras.KerasTensor:
+        return keras.Input((None,), dtype="int32", name="target_in")
+
+    def embed(self, inputs):
+        vectors = self.embedding(inputs)
+        return vectors if self.dropout is None else self.dropout(vectors)
+
+    def project(self, outputs):
+        return self.embedding(outputs, reverse=True) if self.projection is None else self.projection(outputs)
+
+    def loss(self, outputs, logits, weights):
+        return token_cross_entropy(outputs, logits, weights, self.config.train.label_smoothing)
+
+    def accuracy(self, outputs, logits):
+        return tf.cast(tf.argmax(logits, axis=-1, output_type=tf.int32) == outputs, tf.float32)
+
+    def next_input(self, logits):
+        return tf.argmax(logits, axis=-1, output_type=tf.int32)
+
+    def search(self, step, state, source_lengths: tf.Tensor, settings: Search, seed: tf.Tensor) -> Hypotheses:
+        return search(step, state, answer_limits(source_lengths, settings), settings, symbols=self.symbols, seed=seed)
+
+    def render(self, found: Hypotheses) -> tf.Tensor:
+        shape = tf.shape(found.tokens)  # B, K, T
+        flat = tf.reshape(found.tokens, [-1, shape[2]])
+        texts = self.tokenizer.detokenize(tf.RaggedTensor.from_tensor(flat, lengths=tf.reshape(found.lengths, [-1])))
+        return tf.reshape(normalize_in_graph(texts), shape[:2])

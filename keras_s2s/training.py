@@ -1,0 +1,149 @@
+"""Training: Keras's `fit` with our own step.
+
+The step computes the exact mean over the real tokens of the whole batch, on one device or many: replicas add up their sums,
+the sum of gradients is divided by the global count of tokens, and only then clipped.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from keras_s2s.checkpoints import State
+from keras_s2s.model import EncoderDecoder
+from keras_s2s.pipeline import Batches, scoring_batches, training_batches
+from keras_s2s.schedules import build_optimizer
+
+
+class TeacherForced(keras.Model):
+    """The training model with its step: teacher forcing, or scheduled sampling where `teacher_forcing` is below 1.
+
+    Args:
+        model: the encoder-decoder, whose layers and variables this shares.
+        total_steps: of the whole training, for the learning rate's schedule.
+
+    Each step reports the loss (nats a real token, without label smoothing), token accuracy, the norm of the gradient before
+    clipping, and the real tokens of source and target.
+    """
+
+    def __init__(self, model: EncoderDecoder, total_steps: int):
+        super().__init__(model.training_model.inputs, model.training_model.outputs, name="teacher_forced")
+        self.core = model
+        self.settings = model.config.train
+        optimizer = build_optimizer(self.settings, total_steps, self.trainable_variables)
+        if self.settings.precision == "mixed_float16":
+            optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+        self.compile(optimizer=optimizer, jit_compile=False)
+        self.optimizer.build(self.trainable_variables)
+
+    def train_step(self, data: Any) -> dict[str, tf.Tensor]:
+        (source, target_in), target_out, weights = data
+        replicas = tf.distribute.get_replica_context()
+        tokens = replicas.all_reduce("SUM", tf.reduce_sum(weights))
+        scale = self.optimizer.scale_loss(tf.constant(1.0))  # above 1 with float16 only
+        if self.settings.teacher_forcing < 1:
+            target_in = self.mix(source, target_in)
+        with tf.GradientTape() as tape:
+            logits = self([source, target_in], training=True)
+            loss, plain = self.core.target.loss(target_out, logits, weights)
+            objective = tf.reduce_sum(loss) * scale / tokens
+        gradients = [tf.convert_to_tensor(g) for g in tape.gradient(objective, self.trainable_variables)]
+        gradients = [g / tf.cast(scale, g.dtype) for g in replicas.all_reduce("SUM", gradients)]
+        norm = tf.linalg.global_norm(gradients)
+        if self.settings.clip_norm:
+            gradients, _ = tf.clip_by_global_norm(gradients, self.settings.clip_norm, norm)
+        again = scale / replicas.num_replicas_in_sync  # Keras sums over replicas once more, and takes the scale out
+        self.optimizer.apply([g * tf.cast(again, g.dtype) for g in gradients], self.trainable_variables)
+        right = tf.reduce_sum(self.core.target.accuracy(target_out, logits) * weights)
+        plain, right = replicas.all_reduce("SUM", [tf.reduce_sum(plain), right])
+        return {"loss": plain / tokens, "accuracy": right / tokens, "gradient_norm": norm, "tokens": tokens}
+
+    def mix(self, source: tf.Tensor, target_in: tf.Tensor) -> tf.Tensor:
+        """Scheduled sampling (Bengio et al., 2015): each true previous token stays with probability `teacher_forcing`, else
+        the model's own takes its place.
+
+        The model goes step by step, without dropout, and what it was given is noted; training then takes that as its input.
+        No gradient flows through the choice of a token, so this equals training inside the loop, at the cost of a forward pass.
+        """
+        keep = tf.random.stateless_uniform(
+            tf.shape(target_in), seed=tf.stack([self.settings.seed, tf.cast(self.optimizer.iterations, tf.int32)]))
+        true = tf.where(keep < self.settings.teacher_forcing, target_in, -1)
+        encoded = self.core.encode(source)
+        memory = self.core.decoder.remember(encoded)
+        steps = tf.shape(target_in)[1]
+
+        def advance(t, given, inputs, state):
+            inputs = inputs.write(t, given)
+            logits, state = self.core.step(given, state, memory)
+            following = true[:, tf.minimum(t + 1, steps - 1)]
+            given = tf.where(following >= 0, following, self.core.target.next_input(logits))
+            return t + 1, given, inputs, state
+
+        inputs = tf.TensorArray(target_in.dtype, steps)
+        _, _, inputs, _ = tf.while_loop(lambda t, *_: t < steps, advance,
+                                        [tf.constant(0), target_in[:, 0], inputs, encoded.state])
+        return tf.stop_gradient(tf.transpose(inputs.stack()))
+
+    @tf.function(reduce_retracing=True)
+    def _sums(self, inputs: Any, target_out: tf.Tensor, weights: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        logits = self(list(inputs), training=False)
+        _, plain = self.core.target.loss(target_out, logits, weights)
+        right = self.core.target.accuracy(target_out, logits) * weights
+        return tf.reduce_sum(plain), tf.reduce_sum(right), tf.reduce_sum(weights)
+
+    def score(self, batches: tf.data.Dataset) -> dict[str, float]:
+        """Loss and token accuracy over all real tokens of a data set."""
+        totals = [0.0, 0.0, 0.0]
+        for inputs, target_out, weights in batches:
+            totals = [total + float(part) for total, part in zip(totals, self._sums(inputs, target_out, weights))]
+        return {"loss": totals[0] / totals[2], "accuracy": totals[1] / totals[2]}
+
+    @contextlib.contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Within, the weights are their moving average where `train.ema` asks for one."""
+        if not self.settings.ema:
+            yield
+            return
+        optimizer = getattr(self.optimizer, "inner_optimizer", self.optimizer)
+        own = [variable.numpy() for variable in self.trainable_variables]
+        for variable, average in zip(self.trainable_variables, optimizer._model_variables_moving_average):
+            variable.assign(average)
+        try:
+            yield
+        finally:
+            for variable, value in zip(self.trainable_variables, own):
+                variable.assign(value)
+
+    @property
+    def state_variables(self) -> list[keras.Variable]:
+        """All that the next step depends on: weights, dropout seeds, optimizer slots."""
+        return [*self.variables, *self.optimizer.variables]
+
+
+def train(model: TeacherForced, rows: Any, batches: Batches, state: State, callbacks: list[keras.callbacks.Callback]) -> None:
+    """Runs `fit` from `state.step` to the last epoch; an epoch that was broken off is finished first."""
+    length, epochs = batches.steps_per_epoch, model.settings.epochs
+    core = model.core
+    for first, last in pieces(state.step, length, epochs):
+        data = training_batches(rows, batches, core.source, core.target, first, last)
+        model.fit(data, initial_epoch=first // length, epochs=-(-last // length),
+                  steps_per_epoch=min(length, last - first), callbacks=callbacks, verbose=0,
+                  shuffle=False)
+        if model.stop_training:
+            return
+
+
+def pieces(step: int, steps_per_epoch: int, epochs: int) -> list[tuple[int, int]]:
+    """The steps that are left, as (first, last) of one or two calls of `fit`: the rest of an epoch, whole epochs."""
+    end = steps_per_epoch * epochs
+    edge = min(end, -(-step // steps_per_epoch) * steps_per_epoch)
+    return [(first, last) for first, last in ((step, edge), (edge, end)) if first < last]
+
+
+def dev_batches(rows: Any, lengths: Any, model: EncoderDecoder) -> tf.data.Dataset:
+    """The dev set as `TeacherForced.score` takes it."""
+    return scoring_batches(rows, lengths, 2 * model.config.train.batch_tokens, model.source, model.target)
