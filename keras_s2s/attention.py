@@ -47,14 +47,14 @@ class Attention(keras.layers.Layer):
         """outputs [B, T, H], keys [B, S, H] -> [B, T, S]."""
         raise NotImplementedError
 
-    def weights(self, outputs, memory: Memory):
+    def alignments(self, outputs, memory: Memory):
         """Alignments [B, T, S]: a distribution over the real source steps; padding gets exactly 0."""
         scores = ops.cast(self.scores(outputs, memory.keys), "float32")
         return ops.softmax(ops.where(memory.mask[:, None, :], scores, -1e9), axis=-1)
 
     def attend(self, outputs, memory: Memory):
         """outputs [B, T, H] -> outputs [B, T, H] that know the source."""
-        context = ops.matmul(ops.cast(self.weights(outputs, memory), self.compute_dtype), memory.values)  # [B, T, H]
+        context = ops.matmul(ops.cast(self.alignments(outputs, memory), self.compute_dtype), memory.values)  # [B, T, H]
         return self.mix(ops.concatenate([context, outputs], axis=-1))
 
     def call(self, outputs, values, source_mask):

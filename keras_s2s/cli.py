@@ -6,6 +6,7 @@ TensorFlow is imported only when a command needs it, so that `--help` and a mist
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -67,16 +68,11 @@ def _config(arguments: argparse.Namespace) -> Config:
         from keras_s2s.run import Run
 
         config = Run.open(arguments.run).config
-    data = {"train": arguments.data, "dev": arguments.dev, "test": arguments.test}
-    changes: list[str] = [f"data.{name}={','.join(files)}" for name, files in data.items() if files and not any(
-        "," in file for file in files)]
-    if arguments.columns:
-        changes.append(f"data.columns={arguments.columns}")
-    import dataclasses
-
-    paired = {name: tuple(files) for name, files in data.items() if any("," in file for file in files)}
-    config = dataclasses.replace(config, data=dataclasses.replace(config.data, **paired))
-    return config.set([*changes, *arguments.set])
+    files: dict[str, Any] = {name: tuple(given) for name, given in (
+        ("train", arguments.data), ("dev", arguments.dev), ("test", arguments.test)) if given}
+    config = dataclasses.replace(config, data=dataclasses.replace(config.data, **files))
+    columns = [f"data.columns={arguments.columns}"] if arguments.columns else []
+    return config.set([*columns, *arguments.set])
 
 
 def describe(config: Config) -> str:
@@ -113,7 +109,8 @@ def _parser() -> argparse.ArgumentParser:
 
     translate = commands.add_parser("translate", help="standard input or files, a line out for each line in")
     translate.add_argument("run", type=Path, metavar="RUN")
-    translate.add_argument("files", nargs="*", type=Path, metavar="FILE", help="default: standard input; a prompt on a terminal")
+    translate.add_argument("files", nargs="*", type=Path, metavar="FILE",
+                           help="default: standard input; a prompt on a terminal")
     translate.add_argument("--n-best", type=int, default=1, metavar="N", help="the N best translations of each line")
     translate.add_argument("--json", action="store_true", help="a JSON object a line: source, translations, scores, alignment")
     translate.add_argument("--seed", type=int, default=0, help="of sampling")

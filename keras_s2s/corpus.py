@@ -3,8 +3,7 @@
     summary = prepare(config.data, Path("runs/mine"))     # writes data/train.tsv, dev.tsv, test.tsv and rejects.tsv
     rows = Rows("runs/mine/data/train.tsv")               # rows[0] == (b"Hello", b"...")
 
-Memory: 24 bytes a row while reading and more while splitting (see `split`), however long the rows are; text stays on
-the disk.
+Memory: 24 bytes a row while reading and about 95 while splitting, however long the rows are; text stays on the disk.
 """
 
 from __future__ import annotations

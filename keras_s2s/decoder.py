@@ -32,6 +32,6 @@ class Decoder:
 
     def step(self, steps, state, memory: Memory | None):
         outputs, state = self.stack.step(steps, state)
-        if self.attention is not None:
+        if self.attention is not None and memory is not None:
             outputs = self.attention.attend(outputs[:, None, :], memory)[:, 0]
         return outputs, state

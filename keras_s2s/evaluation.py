@@ -60,7 +60,8 @@ def evaluate_rows(predictor: Predictor, rows: Rows, train: Rows | None, label: s
 
 def table(results: dict[str, dict[str, Any]]) -> str:
     """Results by set, as lines for the terminal."""
-    lines = [f"{'set':<22}{'sentences':>9} {'BLEU':>6} {'95 %':>13} {'chrF':>6} {'exact':>7} {'WER':>6} {'CER':>6} {'seconds':>8}"]
+    lines = [f"{'set':<22}{'sentences':>9} {'BLEU':>6} {'95 %':>13} {'chrF':>6} {'exact':>7} {'WER':>6} {'CER':>6} "
+             f"{'seconds':>8}"]
     for name, row in results.items():
         low, high = row["bleu_interval"]
         lines.append(f"{name:<22}{row['sentences']:>9,} {row['bleu']:>6.1f} {f'{low:.1f}-{high:.1f}':>13} {row['chrf']:>6.1f} "

@@ -64,7 +64,7 @@ class EncoderDecoder:
                              "--set model.attention=luong.")
         encoded = self.encode(prepared)
         outputs, _ = self.decoder.stack(self.target.embed(target_in), state=encoded.state)
-        return attention.weights(outputs, attention.remember(encoded.outputs, encoded.mask))
+        return attention.alignments(outputs, attention.remember(encoded.outputs, encoded.mask))
 
     def _encoder_model(self) -> keras.Model:
         source = self.source.input()

@@ -200,7 +200,7 @@ def fillings(pattern: Pattern, lexicon: Lexicon) -> list[tuple[Word, ...]]:
     """The ways to fill the slots: all when they are few, else a share that grows as their square root."""
     choices = pattern.words(lexicon)
     total = math.prod(map(len, choices))
-    size = FEW + round(math.sqrt(max(0, total - FEW)))
+    size = FEW + round(0.4 * math.sqrt(max(0, total - FEW)))
     ways = {}
     for count in range(min(total, 4 * size)):
         number = rest = count if total <= 4 * size else int.from_bytes(rank(pattern.english, str(count))) % total

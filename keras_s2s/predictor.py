@@ -110,7 +110,7 @@ class Predictor(tf.Module):
         return [answer.texts[0] for answer in predictor.predict(sentences)]
 
     def alignment(self, source: str, target: str) -> dict[str, Any]:
-        """How the model's attention lies when it is made to say `target`: pieces of both, and a row of weights a target piece."""
+        """How attention lies when the model is made to say `target`: pieces of both, a row of weights for each target piece."""
         model = self.model
         prepared = model.source.prepare(tf.constant([source.encode()]))
         teaching = model.target.prepare(tf.constant([target.encode()]))

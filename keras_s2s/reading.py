@@ -57,7 +57,7 @@ class Log:
         self.bytes += size
 
 
-def read_pairs(item: str, columns: tuple[int, int] = (1, 2), max_characters: int = 1000,
+def read_pairs(item: str, columns: tuple[int, ...] = (1, 2), max_characters: int = 1000,
                log: Log | None = None) -> Iterator[tuple[str, str]]:
     """Yields the pairs of an item of `Data.train`, `dev` or `test`, normalized; see `read_rows`."""
     return ((row.source, row.target) for row in read_rows(item, columns, max_characters, log))

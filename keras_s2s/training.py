@@ -108,7 +108,7 @@ class TeacherForced(keras.Model):
         if not self.settings.ema:
             yield
             return
-        optimizer = getattr(self.optimizer, "inner_optimizer", self.optimizer)
+        optimizer: Any = getattr(self.optimizer, "inner_optimizer", self.optimizer)
         own = [variable.numpy() for variable in self.trainable_variables]
         for variable, average in zip(self.trainable_variables, optimizer._model_variables_moving_average):
             variable.assign(average)

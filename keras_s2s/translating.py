@@ -67,8 +67,8 @@ def shown(source: str, answer: Answer, alignment: Any, arguments: argparse.Names
     """One line of output (or one for each of the n best)."""
     texts, scores = answer.texts[:arguments.n_best], answer.scores[:arguments.n_best]
     if arguments.json:
-        found = {"source": source, "translations": [{"text": text, "score": round(score, 4)}
-                                                     for text, score in zip(texts, scores)]}
+        ranked = [{"text": text, "score": round(score, 4)} for text, score in zip(texts, scores)]
+        found: dict[str, Any] = {"source": source, "translations": ranked}
         if alignment is not None:
             found["alignment"] = alignment
         return json.dumps(found, ensure_ascii=False)

@@ -78,7 +78,8 @@ def prepare_assets(run: Run) -> None:
     rows = Rows(run.data / "train.tsv")
     every = -(-len(rows) // LIMIT)
     begun = time.monotonic()
-    for side, kind in enumerate((SOURCES[run.config.data.source], TARGETS[run.config.data.target])):
+    kinds: tuple[Any, Any] = (SOURCES[run.config.data.source], TARGETS[run.config.data.target])
+    for side, kind in enumerate(kinds):
         made = kind.fit(run.config, (rows[i][side].decode() for i in range(0, len(rows), every)))
         made.save(run.assets)
         say(f"{('source', 'target')[side]}: {made.summary()}")
