@@ -56,8 +56,8 @@ class Guard(keras.callbacks.Callback):
 class Evaluate(keras.callbacks.Callback):
     """After an epoch: dev loss, and every `train.evaluate_every` epochs the dev set's translations and their scores.
 
-    Adds to the epoch's logs: dev_loss, dev_accuracy, dev_bleu, dev_chrf. Saves the best weights by `train.monitor` and ends
-    training when `train.patience` evaluations brought nothing better.
+    Adds to the epoch's logs: dev_loss, dev_accuracy, dev_bleu, dev_chrf and the like, dev_seconds. Saves the best weights by
+    `train.monitor` and ends training when `train.patience` evaluations brought nothing better.
     """
 
     def __init__(self, predictor: Predictor, dev: Rows, batches: tf.data.Dataset, state: State, checkpoints: Checkpoints):
@@ -66,17 +66,20 @@ class Evaluate(keras.callbacks.Callback):
         pairs = dev.read(range(min(len(dev), EVALUATED)))
         self.sources, self.references = ([text.decode() for text in side] for side in pairs)
         self.hypotheses: list[str] = []
+        self.signatures: dict[str, str] = {}  # of the scores
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        train = self.model.settings
+        train, begun = self.model.settings, time.monotonic()
         with self.model.averaged():
             scores = {f"dev_{name}": value for name, value in self.model.score(self.batches).items()}
             last = epoch + 1 == train.epochs
             if (epoch + 1) % train.evaluate_every == 0 or last:
                 self.hypotheses = [answer.texts[0] for answer in self.predictor.predict(self.sources)]
                 found = metrics.score(self.hypotheses, self.references)
-                scores |= {"dev_bleu": found.bleu, "dev_chrf": found.chrf}
-            logs.update(scores)
+                self.signatures = found.signatures
+                scores |= {"dev_bleu": found.bleu, "dev_chrf": found.chrf, "dev_exact_match": found.exact_match,
+                           "dev_length_ratio": found.length_ratio, "dev_repetition_rate": found.repetition_rate}
+            logs.update(scores, dev_seconds=time.monotonic() - begun)
             self._keep_best(epoch, scores, train)
 
     def _keep_best(self, epoch: int, scores: dict[str, float], train: Any) -> None:
@@ -109,7 +112,7 @@ class History(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         seconds = time.monotonic() - self.begun
         loss, accuracy = self.totals / self.tokens
-        logs.update(loss=loss, accuracy=accuracy, tokens_per_second=self.tokens / seconds,
+        logs.update(loss=loss, accuracy=accuracy, tokens_per_second=self.tokens / seconds, seconds=seconds,
                     learning_rate=float(self.model.optimizer.learning_rate))
         self.state.seconds += seconds
 
@@ -172,5 +175,5 @@ def callbacks(run: Run, state: State, model: TeacherForced, dev: Rows, dev_batch
     """All callbacks of a training, in their order; `Save` is the last."""
     checkpoints = run.checkpoints
     evaluate = Evaluate(Predictor(model.core), dev, dev_batches, state, checkpoints)
-    return [Guard(run, state), History(state), evaluate, Record(state), TensorBoard(run, state),
+    return [Guard(run, state), History(state), evaluate, Record(state), TensorBoard(run, state, evaluate),
             Progress(state, steps_per_epoch, evaluate), Save(run, state, checkpoints)]

@@ -1,6 +1,6 @@
 """One frozen tree of settings: written once here, checked at construction, saved as JSON, set from the command line.
 
-    Config(data=Data(), model=Model(units=512), train=Train(), search=Search())
+    Config(data=Data(), model=Model(units=512), train=Train(), search=Search(), watch=Watch())
 
 A setting is a field with its comment. `--set model.units=512`, `config.json` and the tables of the README all come from
 these fields; there is no second list of options anywhere.
@@ -82,6 +82,7 @@ class Model:
     units: int = 256  # of each layer of encoder and decoder; a bidirectional layer has units // 2 a direction
     num_layers: int = 1  # of the encoder and of the decoder, 1-8; residual connections from the third layer
     embedding_dim: int = 256
+    embedding_stddev: float = 0.5  # of the first embeddings; Keras's own 0.03 leaves an LSTM's gates half open for long
     bidirectional: bool = False  # the encoder reads both ways
     attention: str = "none"  # none (the context vector alone), luong, bahdanau
     tied_embeddings: bool = False  # target embedding and output projection share one matrix
@@ -96,6 +97,7 @@ class Model:
         _between("model", "units", self.units, 1)
         _between("model", "num_layers", self.num_layers, 1, 8)
         _between("model", "embedding_dim", self.embedding_dim, 1)
+        _between("model", "embedding_stddev", self.embedding_stddev, 0, 10)
         for name in ("input_dropout", "dropout", "recurrent_dropout"):
             _between("model", name, getattr(self, name), 0, 0.95)
         require(not self.bidirectional or self.units % 2 == 0,
@@ -172,6 +174,26 @@ class Search:
 
 
 @dataclass(frozen=True)
+class Watch:
+    """What TensorBoard is shown; changes nothing in what is learnt."""
+
+    every: int = 20  # steps between two points of a training curve
+    sentences: int = 10  # dev sentences in the table of translations, the same at each evaluation; 0: no table
+    images: bool = True  # attention maps, or the map of context vectors, after evaluations 1, 2, 4, 8 ... and the last
+    embeddings: bool = True  # the vocabularies' vectors for the projector, after the first epoch and at the end
+    graph: bool = True  # of the training model
+    histograms: bool = False  # of every weight and its gradient after each epoch
+    profile: tuple[int, ...] = ()  # first and last step to be profiled, such as 10,20
+
+    def __post_init__(self) -> None:
+        _between("watch", "every", self.every, 1)
+        _between("watch", "sentences", self.sentences, 0, 100)
+        require(not self.profile or len(self.profile) == 2 and 1 <= self.profile[0] <= self.profile[1],
+                "`watch.profile` must be the first and the last step to be profiled, such as 10,20; "
+                f"got {','.join(map(str, self.profile))}.")
+
+
+@dataclass(frozen=True)
 class Config:
     """The whole configuration of a run; `config.json` in the run directory."""
 
@@ -179,6 +201,7 @@ class Config:
     model: Model = field(default_factory=Model)
     train: Train = field(default_factory=Train)
     search: Search = field(default_factory=Search)
+    watch: Watch = field(default_factory=Watch)
 
     def set(self, assignments: typing.Iterable[str]) -> Config:
         """Returns a copy with settings changed; an assignment is "section.field=value".
@@ -216,7 +239,7 @@ class Config:
 
     @classmethod
     def from_json(cls, text: str) -> Config:
-        """Reads what `to_json` wrote; unknown keys beside the four sections (versions, say) are left alone.
+        """Reads what `to_json` wrote; unknown keys beside the sections (versions, say) are left alone.
 
         Raises:
             ValueError: not JSON, another format, an unknown setting, a value of the wrong type or out of range.

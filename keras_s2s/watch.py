@@ -1,59 +1,208 @@
-"""What shows a training to a person while it runs: TensorBoard's curves, the terminal's bar and lines."""
+"""What shows a training to a person while it runs: TensorBoard's pages, the terminal's bar and lines.
+
+Everything that TensorBoard reads goes through the run's `EventLog`, and nothing here can end a training.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import math
+import resource
+import sys
 import time
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
+from keras_s2s import maps, metrics, plots
 from keras_s2s.checkpoints import State
+from keras_s2s.config import Config
+from keras_s2s.eventlog import EventLog
+from keras_s2s.files import write_whole
 from keras_s2s.run import Run
 from keras_s2s.terminal import Bar, say
 
+ABOUT = {
+    "train/loss": "Nats for each real token of one batch, with teacher forcing and dropout.",
+    "train/gradient_norm": "Of the whole gradient, before clipping.",
+    "dev/loss": "Nats for each real token of the dev set, with teacher forcing, without dropout.",
+    "dev/length_ratio": "Tokens of the translations for each token of the references; 1 is as long.",
+    "dev/repetition_rate": f"Percent of sentences that repeat {metrics.REPEATED_NGRAM} words in a row more often than their "
+                           "reference does.",
+    "dev/exact_match": "Percent of translations that equal a reference.",
+    "speed/tokens_per_second": "Real target tokens learnt from, a second.",
+    "speed/memory_mib": "The most memory that the process has held, in MiB; on a GPU, the most it has held there.",
+}
+EMBEDDINGS = 10_000  # pieces of a vocabulary that the projector is given
+
+
+def settings_shown(config: Config) -> dict[str, bool | float | str]:
+    """The settings of a run that may tell it from another, by full name."""
+    import dataclasses
+
+    sections = {name: part for name, part in dataclasses.asdict(config).items() if name != "watch"}
+    return {f"{section}.{name}": value for section, fields in sections.items() for name, value in fields.items()
+            if isinstance(value, bool | int | float | str)}
+
 
 class TensorBoard(keras.callbacks.Callback):
-    """Scalars for `tensorboard --logdir runs`; a disk that takes no log never stops training."""
+    """What `tensorboard --logdir runs` shows of a run, as `config.watch` asks for it.
 
-    EVERY = 20  # steps between two points of a training curve
+    Args:
+        run: whose logs/ is written.
+        state: its step is the step of every point.
+        evaluate: holds the dev set's sources, references, hypotheses and, by name, their scores.
+    """
 
-    def __init__(self, run: Run, state: State):
+    def __init__(self, run: Run, state: State, evaluate: Any):
         super().__init__()
-        self.state, self.before, self.since = state, 0.0, 0
-        self.writer = tf.summary.create_file_writer(str(run.logs))
+        self.run, self.state, self.evaluate = run, state, evaluate
+        self.watch = run.config.watch
+        self.log = EventLog(run.logs, after=state.step)
+        self.shown = maps.pick(evaluate.sources, self.watch.sentences)
+        self.before, self.tokens, self.profiling, self.begun = 0.0, 0.0, False, False
 
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        if self.state.step % self.EVERY:
+    def on_train_begin(self, logs: Any = None) -> None:
+        if self.begun or not self.log.fresh:  # a resumed run has said this already
             return
-        now = time.monotonic()
-        self._write(loss=float(logs["loss"]), perplexity=math.exp(min(50.0, float(logs["loss"]))),
-                    accuracy=float(logs["accuracy"]), gradient_norm=float(logs["gradient_norm"]),
-                    learning_rate=float(self.model.optimizer.learning_rate),
-                    tokens_per_second=float(logs["tokens"]) / max(1e-9, (now - self.before) / self.since))
-        self.before, self.since = now, 0
-
-    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-        self.since += 1
+        self.begun = True
+        self.log.hparams(settings_shown(self.run.config), self.run.path.resolve().name)
+        if self.watch.graph:
+            self.log.graph(graph(self.model))
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        self.before, self.since = time.monotonic(), 0
+        self.before, self.tokens = time.monotonic(), 0.0
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        if self.watch.profile and self.state.step + 1 == self.watch.profile[0] and not self.profiling:
+            with contextlib.suppress(tf.errors.OpError, OSError, RuntimeError):
+                tf.profiler.experimental.start(str(self.run.logs))
+                self.profiling = True
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        if self.profiling and self.state.step >= self.watch.profile[1]:
+            self._stop_profiler()
+        self.tokens += float(logs["tokens"])
+        if self.state.step % self.watch.every:
+            return
+        now, loss = time.monotonic(), float(logs["loss"])
+        self.log.scalars(self.state.step, {
+            "train/loss": loss, "train/perplexity": math.exp(min(50.0, loss)), "train/accuracy": float(logs["accuracy"]),
+            "train/gradient_norm": float(logs["gradient_norm"]),
+            "train/learning_rate": float(self.model.optimizer.learning_rate),
+            "speed/tokens_per_second": self.tokens / max(1e-9, now - self.before), "speed/memory_mib": memory()}, ABOUT)
+        self.before, self.tokens = now, 0.0
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        dev = {name.removeprefix("dev_"): value for name, value in logs.items() if name.startswith("dev_")}
-        self._write("dev", perplexity=math.exp(min(50.0, dev["loss"])), **dev)
-        self.writer.flush()
+        dev = {f"dev/{name[4:]}": value for name, value in logs.items() if name.startswith("dev_") and name != "dev_seconds"}
+        about = ABOUT | {f"dev/{name}": f"`{signature}`" for name, signature in self.evaluate.signatures.items()}
+        self.log.scalars(self.state.step, {"dev/perplexity": math.exp(min(50.0, dev["dev/loss"])), **dev}, about)
+        last = epoch + 1 == self.model.settings.epochs or self.model.stop_training
+        with self.model.averaged():
+            if "dev_bleu" in logs:
+                self._sentences()
+                if self.watch.images and (last or _power_of_two((epoch + 1) // self.model.settings.evaluate_every)):
+                    self._images()
+            if self.watch.histograms:
+                self._histograms()
+            if self.watch.embeddings and (last or epoch == 0):
+                self.log.attempt(lambda: write_embeddings(self.run, self.model.core))
 
-    def _write(self, group: str = "train", **scalars: float) -> None:
-        with contextlib.suppress(tf.errors.OpError), self.writer.as_default(step=self.state.step):
-            for name, value in scalars.items():
-                tf.summary.scalar(f"{group}/{name}", value)
+    def on_train_end(self, logs: Any = None) -> None:
+        self._stop_profiler()
+
+    def _sentences(self) -> None:
+        if not self.shown:
+            return
+        told = self.evaluate
+        score = metrics.METRICS["chrf"]().sentence_score
+        rows = [["source", "reference", "translation", "chrF"]]
+        for i in self.shown:
+            row = [told.sources[i], told.references[i], told.hypotheses[i]]
+            rows.append([plain(text) for text in row] + [f"{score(row[2], [row[1]]).score:.1f}"])
+        self.log.text(self.state.step, "dev/translations", rows, "The same sentences after each evaluation.")
+
+    def _images(self) -> None:
+        found = maps.look(self.evaluate.predictor, self.evaluate.sources, self.evaluate.hypotheses)
+        drawn = [plots.png(figure) for figure in maps.figures(found, together=True)]
+        if drawn:
+            about = {"attention": "Where the decoder looks (across) while it says each piece (down) of its own translation.",
+                     "context": f"Context vectors of dev sentences in two dimensions (PCA, {100 * found.get('explained', 0):.0f} % "
+                                "of their variance); each colour joins a sentence and its nearest neighbour."}
+            self.log.images(self.state.step, f"dev/{found['kind']}", [image for image, _ in drawn], drawn[0][1],
+                            about[found["kind"]])
+
+    def _histograms(self) -> None:
+        for variable, gradient in zip(self.model.trainable_variables, gradients(self.model, self.evaluate.batches)):
+            self.log.histogram(self.state.step, f"weights/{variable.path}", keras.ops.convert_to_numpy(variable))
+            self.log.histogram(self.state.step, f"gradients/{variable.path}", gradient)
+
+    def _stop_profiler(self) -> None:
+        if self.profiling:
+            self.profiling = False
+            with contextlib.suppress(tf.errors.OpError, OSError, RuntimeError):
+                tf.profiler.experimental.stop()
+
+
+def graph(model: Any) -> bytes:
+    """The training model's graph, from sources and targets to logits, as a serialised GraphDef."""
+    inputs = [tf.TensorSpec(tensor.shape, tensor.dtype, name=tensor.name) for tensor in model.inputs]
+    traced = tf.function(lambda *given: model.core.training_model(list(given), training=True)).get_concrete_function(*inputs)
+    return traced.graph.as_graph_def(add_shapes=True).SerializeToString()
+
+
+def gradients(model: Any, batches: tf.data.Dataset) -> list[np.ndarray]:
+    """The loss's gradient by each trainable variable on the first dev batch, without dropout."""
+    inputs, target_out, weights = next(iter(batches))
+    with tf.GradientTape() as tape:
+        loss, _ = model.core.target.loss(target_out, model(list(inputs), training=False), weights)
+        mean = tf.reduce_sum(loss) / tf.reduce_sum(weights)
+    found = tape.gradient(mean, [variable.value for variable in model.trainable_variables])
+    return [tf.convert_to_tensor(gradient).numpy() for gradient in found]
+
+
+def write_embeddings(run: Run, core: Any) -> None:
+    """Both vocabularies' vectors and pieces, as the projector reads them: `projector_config.pbtxt` and tables of numbers.
+
+    Raises:
+        OSError: the disk cannot take them.
+    """
+    parts = []
+    for name, kind in (("source", core.source), ("target", core.target)):
+        if kind.embeddings is None:
+            continue
+        pieces, vectors = kind.embeddings
+        table = keras.ops.convert_to_numpy(vectors)[:EMBEDDINGS]
+        labels = [" ".join(piece.split()) or "(space)" for piece in pieces[:EMBEDDINGS]]
+        write_whole(run.logs / "embeddings" / f"{name}.tsv",
+                    "".join("\t".join(map("{:.4g}".format, row)) + "\n" for row in table.tolist()).encode())
+        write_whole(run.logs / "embeddings" / f"{name}_pieces.tsv", "".join(f"{label}\n" for label in labels).encode())
+        parts.append(f'embeddings {{\n  tensor_name: "{name}"\n  tensor_path: "embeddings/{name}.tsv"\n'
+                     f'  metadata_path: "embeddings/{name}_pieces.tsv"\n}}\n')
+    if parts:
+        write_whole(run.logs / "projector_config.pbtxt", "".join(parts).encode())
+
+
+def memory() -> float:
+    """The most memory held so far, in MiB: of the first GPU where there is one, else of the process."""
+    if devices := tf.config.list_logical_devices("GPU"):
+        return tf.config.experimental.get_memory_info(devices[0].name.replace("/device:", ""))["peak"] / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def plain(text: str) -> str:
+    """The text as Markdown that shows just it."""
+    return "".join(f"&#{ord(sign)};" if sign in "\\`*_{}[]<>()#+-.!|~&\"'" else sign for sign in text)
+
+
+def _power_of_two(number: int) -> bool:
+    return number > 0 and number & (number - 1) == 0
 
 
 class Progress(keras.callbacks.Callback):
-    """A bar for each epoch with loss, tokens/s and the time left; a line for each evaluation."""
+    """A bar for each epoch with loss, tokens/s and the time left; a line for each evaluation and one changing example."""
 
     def __init__(self, state: State, steps_per_epoch: int, evaluate: Any):
         super().__init__()
@@ -71,12 +220,12 @@ class Progress(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         self.bar.close()
-        before = next((e["dev_bleu"] for e in reversed(self.state.history[:-1]) if "dev_bleu" in e), None)
         line = (f"epoch {epoch + 1:>3}  loss {logs['loss']:.3f}  dev loss {logs['dev_loss']:.3f}  "
                 f"accuracy {100 * logs['dev_accuracy']:.1f} %")
         if "dev_bleu" in logs:
-            change = "" if before is None else f" ({logs['dev_bleu'] - before:+.1f})"
-            line += f"  BLEU {logs['dev_bleu']:.1f}{change}  chrF {logs['dev_chrf']:.1f}"
+            before: Any = next((entry for entry in reversed(self.state.history[:-1]) if "dev_bleu" in entry), {})
+            line += "".join(f"  {shown} {logs[name]:.1f}" + (f" ({round(logs[name] - before[name], 1) + 0.0:+.1f})" if name in before else "")
+                            for shown, name in (("BLEU", "dev_bleu"), ("chrF", "dev_chrf")))
         say(line + f"  {logs['tokens_per_second']:,.0f} tokens/s" + ("  best" if self.state.best_epoch == epoch + 1 else ""))
         if "dev_bleu" in logs:
             i = epoch * 37 % len(self.evaluate.sources)

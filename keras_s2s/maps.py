@@ -1,0 +1,105 @@
+"""What goes on inside a model, for people to look at: attention over some sentences, or a map of context vectors.
+
+A map is plain data, so that it can be kept in a file and drawn long after the model is gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from keras_s2s import plots
+from keras_s2s.pipeline import by_length
+from keras_s2s.predictor import Predictor
+
+SENTENCES = 4  # with attention
+POINTS = 240  # sentences in a map of context vectors
+LABELLED = 8  # pairs of neighbours written out in it
+BATCH_BYTES = 16384
+
+
+def look(predictor: Predictor, sources: Sequence[str], answers: Sequence[str]) -> dict[str, Any]:
+    """The attention of some of the sentences and their answers; without attention, where all the sources lie.
+
+    Returns:
+        {"kind": "attention", "maps": [{"source": pieces, "target": pieces, "weights": [T][S]}]} or
+        {"kind": "context", "points": [N][2], "labels": sentences, "pairs": [[i, j]], "explained": share of the variance}.
+    """
+    if predictor.model.decoder.attention is not None:
+        chosen = pick(sources, SENTENCES, answers)
+        return {"kind": "attention", "maps": [predictor.alignment(sources[i], answers[i]) for i in chosen]}
+    chosen = spread(len(sources), POINTS)
+    sources = list(dict.fromkeys(sources[i] for i in chosen))
+    vectors = context_vectors(predictor, sources)
+    points, explained = project(vectors)
+    return {"kind": "context", "points": np.round(points, 4).tolist(), "labels": sources,
+            "pairs": neighbours(vectors, points), "explained": round(explained, 4)}
+
+
+def spread(total: int, wanted: int) -> list[int]:
+    """At most `wanted` numbers below `total`, evenly spaced, always the same."""
+    return sorted({int(i) for i in np.linspace(0, total - 1, min(wanted, total)).round()}) if total else []
+
+
+def pick(sources: Sequence[str], wanted: int, answers: Sequence[str] = ()) -> list[int]:
+    """Sentences fit to be shown: evenly spaced among those of 4 to 12 words, among all where there are too few."""
+    def fits(i: int) -> bool:
+        return 4 <= len(sources[i].split()) <= 12 and (not answers or 0 < len(answers[i].split()) <= 16)
+
+    fit = [i for i in range(len(sources)) if fits(i)]
+    kept = fit if len(fit) >= wanted else [i for i in range(len(sources)) if not answers or answers[i].strip()]
+    return [kept[i] for i in spread(len(kept), wanted)]
+
+
+def context_vectors(predictor: Predictor, sources: Sequence[str]) -> np.ndarray:
+    """What the encoder hands to the decoder for each source: all its last states, side by side [N, ...]."""
+    texts = np.array([source.encode() for source in sources], object)
+    rows: list[Any] = [None] * len(sources)
+    for part in by_length(np.array([len(text) for text in texts]), BATCH_BYTES):
+        encoded = predictor.model.encode(predictor.model.source.prepare(tf.constant(texts[part], tf.string)))
+        for i, vector in zip(part, np.concatenate([np.asarray(state, np.float32) for state in encoded.state], axis=1)):
+            rows[i] = vector
+    return np.stack(rows)
+
+
+def project(vectors: np.ndarray) -> tuple[np.ndarray, float]:
+    """Vectors [N, D] -> points [N, 2] along the two directions of most variance (PCA), and their share of it."""
+    centred = vectors - vectors.mean(axis=0)
+    left, lengths, _ = np.linalg.svd(centred, full_matrices=False)
+    points = np.zeros((len(vectors), 2), np.float64)
+    kept = min(2, len(lengths))
+    points[:, :kept] = left[:, :kept] * lengths[:kept]
+    return points, float((lengths[:2] ** 2).sum() / max((lengths**2).sum(), 1e-30))
+
+
+def neighbours(vectors: np.ndarray, points: np.ndarray, wanted: int = LABELLED) -> list[list[int]]:
+    """Pairs of sentences that lie nearest to each other by cosine, from places far apart in the map."""
+    if len(vectors) < 2:
+        return []
+    unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
+    alike = unit @ unit.T
+    np.fill_diagonal(alike, -np.inf)
+    pairs: list[list[int]] = []
+    distance, taken = np.linalg.norm(points - points.mean(axis=0), axis=1), set[int]()
+    while len(pairs) < wanted and distance.max() > 0:
+        first = int(distance.argmax())
+        second = int(alike[first].argmax())
+        distance = np.minimum(distance, np.linalg.norm(points - points[first], axis=1)) if pairs else \
+            np.linalg.norm(points - points[first], axis=1)
+        distance[[first, second]] = 0
+        if not {first, second} & taken:
+            pairs.append([first, second])
+            taken |= {first, second}
+    return pairs
+
+
+def figures(found: dict[str, Any], together: bool = False) -> list[Any]:
+    """The pictures of what `look` found; `together`: all of one size."""
+    if found["kind"] == "context":
+        return [plots.context_map(found["points"], found["labels"], found["pairs"])]
+    size = plots.alignment_size([len(m["source"]) for m in found["maps"]],
+                                [len(m["target"]) for m in found["maps"]]) if together and found["maps"] else None
+    return [plots.alignment(m["source"], m["target"], m["weights"], size) for m in found["maps"]]
