@@ -28,6 +28,7 @@ def open_run(path: Path, config: Config, resume: bool) -> Run:
     run = Run.open(path)
     changed = differences(run.config, config)
     allowed = {"train.epochs", "train.patience", "train.save_every_steps", "train.save_every_minutes"}
+    allowed |= {name for name in changed if name.startswith("watch.")}
     if set(changed) - allowed:
         said = ", ".join(f"{name} is {old!r} there and {new!r} here" for name, (old, new) in changed.items()
                          if name not in allowed)
