@@ -26,6 +26,18 @@ class Decoder:
             outputs = self.attention(outputs, encoded.outputs, encoded.mask)
         return outputs, state
 
+    def alignments(self, steps, encoded: Encoded):
+        """Attention weights [B, T, S] at the steps [B, T, E], taken one after another from the encoder's last state.
+
+        Raises:
+            ValueError: the model has no attention.
+        """
+        if self.attention is None:
+            raise ValueError("alignments need attention; this model has none. Train with --preset attention, or "
+                             "--set model.attention=luong.")
+        outputs, _ = self.stack(steps, state=encoded.state)
+        return self.attention.alignments(outputs, self.attention.remember(encoded.outputs, encoded.mask))
+
     def remember(self, encoded: Encoded) -> Memory | None:
         """What steps look back at, computed once for a source; None without attention."""
         return None if self.attention is None else self.attention.remember(encoded.outputs, encoded.mask)

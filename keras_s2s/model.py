@@ -19,6 +19,7 @@ from keras_s2s.attention import Memory
 from keras_s2s.config import Config
 from keras_s2s.decoder import Decoder
 from keras_s2s.encoder import Encoded, Encoder
+from keras_s2s.search import repeat_rows
 from keras_s2s.sources import Source
 from keras_s2s.targets import Target
 
@@ -58,13 +59,28 @@ class EncoderDecoder:
         Raises:
             ValueError: the model has no attention.
         """
-        attention = self.decoder.attention
-        if attention is None:
-            raise ValueError("alignments need attention; this model has none. Train with --preset attention, or "
-                             "--set model.attention=luong.")
-        encoded = self.encode(prepared)
-        outputs, _ = self.decoder.stack(self.target.embed(target_in), state=encoded.state)
-        return attention.alignments(outputs, attention.remember(encoded.outputs, encoded.mask))
+        return self.decoder.alignments(self.target.embed(target_in), self.encode(prepared))
+
+    @property
+    def copies(self) -> bool:
+        """Whether what the target cannot say is copied from the source: both must be whole words, with attention between."""
+        return self.source.copied and self.target.copies and self.decoder.attention is not None
+
+    def copied(self, raw, encoded: Encoded, found: Any) -> tf.Tensor | None:
+        """The source's string that attention weighs most at each step of the answers [B, K, T]; None where none is copied.
+
+        So an unknown word is replaced as in Jean et al. (2015), section 4.3. One teacher-forced pass over the answers gives
+        the weights that the search saw.
+        """
+        if not self.copies:
+            return None
+        target_in = self.target.taught(found)  # [B, K, T]
+        shape = tf.shape(target_in)
+        beams = found.tokens.shape[1]
+        weights = self.decoder.alignments(self.target.embed(tf.reshape(target_in, [-1, shape[2]])),
+                                          repeat_rows(encoded, beams))  # [B * K, T, S]
+        steps = tf.argmax(weights, axis=-1, output_type=tf.int32)
+        return tf.reshape(tf.gather(repeat_rows(self.source.strings(raw), beams), steps, batch_dims=1), shape)
 
     def _encoder_model(self) -> keras.Model:
         source = self.source.input()

@@ -73,8 +73,8 @@ class Predictor(tf.Module):
         if memory is not None:
             memory = repeat_rows(memory, self.search.beam_size)
         found = model.target.search(lambda inputs, state: model.step(inputs, state, memory), encoded.state,
-                                    model.source.lengths(prepared), self.search, seed)
-        return {"text": model.target.render(found), "score": found.scores}
+                                    model.source.lengths(prepared), self.search, seed, gaps=model.copies)
+        return {"text": model.target.render(found, model.copied(raw, encoded, found)), "score": found.scores}
 
     def predict(self, raws: Sequence[str], progress: Callable[[int], None] | None = None, seed: int = 0) -> list[Answer]:
         """Answers any number of sources, in batches of like length, in their own order; an empty one stays empty.

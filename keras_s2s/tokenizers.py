@@ -36,10 +36,12 @@ class Tokenizer:
     Attributes:
         suffix: of its file in the run's assets/.
         open_vocabulary: True where any text can be spelt, so that UNK is never needed.
+        whole_words: True where a token is a word, so that one the vocabulary lacks can be copied from the source.
     """
 
     suffix = ".vocabulary.txt"
     open_vocabulary = False
+    whole_words = False
 
     def __init__(self, pieces: list[str]):
         require(tuple(pieces[:4]) == SPECIALS, f"a vocabulary must begin with {' '.join(SPECIALS)}; got {pieces[:4]}.")
@@ -58,9 +60,13 @@ class Tokenizer:
         """Strings [B] -> tokens [B, None] int32, without BOS and EOS."""
         raise NotImplementedError
 
-    def detokenize(self, tokens: tf.RaggedTensor) -> tf.Tensor:
-        """Tokens [B, None] int32 -> strings [B]."""
+    def detokenize(self, tokens: tf.RaggedTensor, copied: tf.RaggedTensor | None = None) -> tf.Tensor:
+        """Tokens [B, None] int32 -> strings [B]. Where tokens are whole words, each UNK becomes its string of `copied`."""
         raise NotImplementedError
+
+    def words(self, texts: tf.Tensor) -> tf.RaggedTensor:
+        """Strings [B] -> what each token stands for [B, None], known or not; only where `whole_words`."""
+        raise ValueError("only whole words can be copied from source to target; these tokens are parts of words.")
 
     def to_bytes(self) -> bytes:
         """The file that `load` reads."""
@@ -101,7 +107,7 @@ class SentencePiece(Tokenizer):
     def tokenize(self, texts: tf.Tensor) -> tf.RaggedTensor:
         return self._in_graph.tokenize(texts)
 
-    def detokenize(self, tokens: tf.RaggedTensor) -> tf.Tensor:
+    def detokenize(self, tokens: tf.RaggedTensor, copied: tf.RaggedTensor | None = None) -> tf.Tensor:
         return self._in_graph.detokenize(tf.cast(tokens, tf.int32))
 
     def to_bytes(self) -> bytes:
@@ -165,8 +171,11 @@ class TableTokenizer(Tokenizer):
         parts = self.split(texts)
         return parts.with_flat_values(self._ids.lookup(parts.flat_values))
 
-    def detokenize(self, tokens: tf.RaggedTensor) -> tf.Tensor:
-        return self.join(tokens.with_flat_values(tf.gather(self._strings, tokens.flat_values)))
+    def detokenize(self, tokens: tf.RaggedTensor, copied: tf.RaggedTensor | None = None) -> tf.Tensor:
+        strings = tf.gather(self._strings, tokens.flat_values)
+        if copied is not None:
+            strings = tf.where(tokens.flat_values == UNK, copied.flat_values, strings)
+        return self.join(tokens.with_flat_values(strings))
 
     @staticmethod
     def join(parts: tf.RaggedTensor) -> tf.Tensor:
@@ -199,6 +208,10 @@ class Words(TableTokenizer):
     """Whole words and single punctuation signs, each with the space before it, so that joining gives the text back."""
 
     most = 16_000
+    whole_words = True
+
+    def words(self, texts: tf.Tensor) -> tf.RaggedTensor:
+        return self.split(texts)
 
     @staticmethod
     def split(texts: tf.Tensor) -> tf.RaggedTensor:
@@ -220,7 +233,7 @@ class Bytes(Tokenizer):
         parts = tf.strings.bytes_split(texts)
         return parts.with_flat_values(tf.cast(tf.io.decode_raw(parts.flat_values, tf.uint8)[:, 0], tf.int32) + 4)
 
-    def detokenize(self, tokens: tf.RaggedTensor) -> tf.Tensor:
+    def detokenize(self, tokens: tf.RaggedTensor, copied: tf.RaggedTensor | None = None) -> tf.Tensor:
         joined = tf.strings.reduce_join(tokens.with_flat_values(tf.gather(self._strings, tokens.flat_values)), axis=1)
         return tf.strings.unicode_transcode(joined, "UTF-8", "UTF-8", errors="replace")
 

@@ -53,8 +53,22 @@ class Source:
         """What a SavedModel must carry for `prepare`: tables, models of tokenizers."""
         return []
 
+    @property
+    def embeddings(self) -> tuple[list[str], Any] | None:
+        """Labels and vectors [V, E] of a vocabulary, for people to look at; None where there is none."""
+        return None
+
     def labels(self, prepared: Any) -> list[str]:
         """Names of the steps of one prepared source, for alignments."""
+        raise NotImplementedError
+
+    @property
+    def copied(self) -> bool:
+        """Whether each step stands for a string that an answer may repeat."""
+        return False
+
+    def strings(self, raw: tf.Tensor) -> tf.Tensor:
+        """Raw sources [B] -> what each step of `prepare` stands for, as strings [B, S]; only where `copied`."""
         raise NotImplementedError
 
     def prepare(self, raw: tf.Tensor, seed: tf.Tensor | None = None) -> tf.Tensor:

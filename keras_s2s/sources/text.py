@@ -32,7 +32,8 @@ class TextSource(Source):
         super().__init__(config)
         self.tokenizer = tokenizer
         self.embedding = keras.layers.Embedding(
-            tokenizer.vocabulary_size, config.model.embedding_dim, name="source_embedding")
+            tokenizer.vocabulary_size, config.model.embedding_dim, name="source_embedding",
+            embeddings_initializer=keras.initializers.RandomNormal(stddev=config.model.embedding_stddev))
         rate = config.model.input_dropout
         self.dropout = keras.layers.Dropout(rate, name="source_dropout") if rate else None
 
@@ -55,14 +56,24 @@ class TextSource(Source):
     def resources(self) -> list[Any]:
         return self.tokenizer.resources
 
+    @property
+    def embeddings(self) -> tuple[list[str], Any]:
+        return self.tokenizer.pieces, self.embedding.embeddings
+
     def labels(self, prepared) -> list[str]:
         return [self.tokenizer.pieces[token] for token in prepared]
+
+    @property
+    def copied(self) -> bool:
+        return self.tokenizer.whole_words
+
+    def strings(self, raw: tf.Tensor) -> tf.Tensor:
+        return _padded(self.tokenizer.words(normalize_in_graph(raw)), "")
 
     def prepare(self, raw: tf.Tensor, seed: tf.Tensor | None = None) -> tf.Tensor:
         """Strings [B] -> tokens [B, S] int32, PAD at the end; S is at least 1."""
         tokens = tokenize_for_training(self.tokenizer, normalize_in_graph(raw), self.config.data.subword_sampling, seed)
-        padded = tokens.to_tensor(PAD)
-        return tf.pad(padded, [[0, 0], [0, tf.maximum(0, 1 - tf.shape(padded)[1])]], constant_values=PAD)
+        return _padded(tokens, PAD)
 
     def lengths(self, prepared: tf.Tensor) -> tf.Tensor:
         return tf.reduce_sum(tf.cast(prepared != PAD, tf.int32), axis=1)
@@ -73,3 +84,9 @@ class TextSource(Source):
     def __call__(self, prepared):
         vectors = self.embedding(prepared)
         return vectors if self.dropout is None else self.dropout(vectors), ops.not_equal(prepared, PAD)
+
+
+def _padded(steps: tf.RaggedTensor, padding: int | str) -> tf.Tensor:
+    """Steps [B, None] -> [B, S] with the padding at the end; S is at least 1."""
+    padded = steps.to_tensor(padding)
+    return tf.pad(padded, [[0, 0], [0, tf.maximum(0, 1 - tf.shape(padded)[1])]], constant_values=padding)

@@ -60,6 +60,11 @@ class Target:
         """What a SavedModel must carry for `render`: tables, models of tokenizers."""
         return []
 
+    @property
+    def embeddings(self) -> tuple[list[str], Any] | None:
+        """Labels and vectors [V, E] of a vocabulary, for people to look at; None where there is none."""
+        return None
+
     def labels(self, outputs: Any) -> list[str]:
         """Names of the steps of one target, for alignments."""
         raise NotImplementedError
@@ -92,10 +97,20 @@ class Target:
         """The model's own answer as the next step's input: logits [B, V] -> [B]."""
         raise NotImplementedError
 
-    def search(self, step: Callable, state: Any, source_lengths: tf.Tensor, settings: Search, seed: tf.Tensor) -> Any:
-        """Finds answers by step(inputs [N], state) -> logits [N, V], state, over any state tree."""
+    @property
+    def copies(self) -> bool:
+        """Whether an answer may have gaps, to be filled with strings of the source that attention points at."""
+        return False
+
+    def search(self, step: Callable, state: Any, source_lengths: tf.Tensor, settings: Search, seed: tf.Tensor,
+               gaps: bool = False) -> Any:
+        """Finds answers by step(inputs [N], state) -> logits [N, V], state, over any state tree; with gaps on request."""
         raise NotImplementedError
 
-    def render(self, found: Any) -> tf.Tensor:
-        """Answers -> raw [B, K]."""
+    def taught(self, found: Any) -> tf.Tensor:
+        """What the decoder was given to find the answers: `Teaching.inputs` of each [B, K, T]; only where `copies`."""
+        raise NotImplementedError
+
+    def render(self, found: Any, copied: tf.Tensor | None = None) -> tf.Tensor:
+        """Answers -> raw [B, K]; a gap is filled with the string of `copied` [B, K, T] at its step."""
         raise NotImplementedError

@@ -41,7 +41,8 @@ class TextTarget(Target):
             tokenizer.vocabulary_size, model.embedding_dim, reverse_dtype="float32", name="target_embedding",
             embeddings_initializer=keras.initializers.RandomNormal(stddev=model.embedding_dim**-0.5),
         ) if model.tied_embeddings else keras.layers.Embedding(
-            tokenizer.vocabulary_size, model.embedding_dim, name="target_embedding")
+            tokenizer.vocabulary_size, model.embedding_dim, name="target_embedding",
+            embeddings_initializer=keras.initializers.RandomNormal(stddev=model.embedding_stddev))
         self.dropout = keras.layers.Dropout(model.input_dropout, name="target_dropout") if model.input_dropout else None
         self.projection = None if model.tied_embeddings else keras.layers.Dense(
             tokenizer.vocabulary_size, dtype="float32", name="projection")
@@ -64,6 +65,10 @@ class TextTarget(Target):
     @property
     def resources(self) -> list[Any]:
         return self.tokenizer.resources
+
+    @property
+    def embeddings(self) -> tuple[list[str], Any]:
+        return self.tokenizer.pieces, self.embedding.embeddings
 
     def labels(self, outputs) -> list[str]:
         return [self.tokenizer.pieces[token] for token in outputs]
@@ -99,11 +104,25 @@ class TextTarget(Target):
     def next_input(self, logits):
         return tf.argmax(logits, axis=-1, output_type=tf.int32)
 
-    def search(self, step, state, source_lengths: tf.Tensor, settings: Search, seed: tf.Tensor) -> Hypotheses:
-        return search(step, state, answer_limits(source_lengths, settings), settings, symbols=self.symbols, seed=seed)
+    @property
+    def copies(self) -> bool:
+        return self.tokenizer.whole_words
 
-    def render(self, found: Hypotheses) -> tf.Tensor:
-        shape = tf.shape(found.tokens)  # B, K, T
-        flat = tf.reshape(found.tokens, [-1, shape[2]])
-        texts = self.tokenizer.detokenize(tf.RaggedTensor.from_tensor(flat, lengths=tf.reshape(found.lengths, [-1])))
+    def search(self, step, state, source_lengths: tf.Tensor, settings: Search, seed: tf.Tensor,
+               gaps: bool = False) -> Hypotheses:
+        symbols = self.symbols._replace(banned=()) if gaps else self.symbols
+        return search(step, state, answer_limits(source_lengths, settings), settings, symbols=symbols, seed=seed)
+
+    def taught(self, found: Hypotheses) -> tf.Tensor:
+        """BOS and the answers but for their last tokens, as long as the longest answer."""
+        longest = tf.maximum(1, tf.reduce_max(found.lengths))
+        return tf.concat([tf.fill(tf.shape(found.tokens[:, :, :1]), BOS), found.tokens[:, :, :longest - 1]], axis=2)
+
+    def render(self, found: Hypotheses, copied: tf.Tensor | None = None) -> tf.Tensor:
+        shape, lengths = tf.shape(found.tokens), tf.reshape(found.lengths, [-1])  # B, K, T
+
+        def ragged(steps: tf.Tensor) -> tf.RaggedTensor:
+            return tf.RaggedTensor.from_tensor(tf.reshape(steps, [-1, tf.shape(steps)[2]]), lengths=lengths)
+
+        texts = self.tokenizer.detokenize(ragged(found.tokens), None if copied is None else ragged(copied))
         return tf.reshape(normalize_in_graph(texts), shape[:2])

@@ -1,0 +1,51 @@
+"""What the tests share: quiet TensorFlow, a clean state of Keras, one small trained run."""
+
+import os
+import sys
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # export/ and train.py lie in the checkout, not in the wheel
+
+import pytest  # noqa: E402
+
+DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+def pytest_collection_modifyitems(items):
+    """Tests marked `data` are skipped where the data sets do not lie beside the checkout."""
+    if not DATA.is_dir():
+        for item in items:
+            if item.get_closest_marker("data"):
+                item.add_marker(pytest.mark.skip(reason=f"no data sets in {DATA}"))
+
+
+@pytest.fixture(scope="session")
+def data_sets():
+    """The folder of data sets beside the checkout."""
+    return DATA
+
+
+@pytest.fixture(autouse=True)
+def keras_policy():
+    """Each test leaves Keras's own precision to the next one, whatever it set."""
+    yield
+    if keras := sys.modules.get("keras"):
+        keras.config.set_dtype_policy("float32")
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory):
+    """A finished run of whole words with attention, made in seconds: it knows its sentences, and copies names it never met.
+
+    It is shared: copy it before anything writes into it.
+    """
+    from small import NAMED, config, finish, write_tsv
+
+    folder = tmp_path_factory.mktemp("trained")
+    data = str(write_tsv(folder / "pairs.tsv", NAMED))
+    return finish(folder / "run", config(
+        f"data.train={data}", f"data.dev={data}", f"data.test={data}", "data.source_tokenizer=words",
+        "data.target_tokenizer=words", "data.source_vocabulary_size=24", "data.target_vocabulary_size=24",
+        "model.units=32", "model.embedding_dim=32", "model.dropout=0", "model.attention=luong",
+        "model.bidirectional=true", "train.epochs=30", "train.evaluate_every=30", "train.learning_rate=0.02"))

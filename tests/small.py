@@ -1,0 +1,82 @@
+"""Small corpora and models for the tests: real code in seconds."""
+
+from itertools import product
+
+import tensorflow as tf
+
+from keras_s2s import workflow
+from keras_s2s.config import Config
+from keras_s2s.model import EncoderDecoder
+from keras_s2s.presets import PRESETS
+from keras_s2s.sources import SOURCES
+from keras_s2s.targets import TARGETS
+from keras_s2s.training import TeacherForced
+
+OF_WHAT = {"red": "लाल", "big": "बड़ा", "old": "पुराना", "new": "नया"}
+WHO = {"dog": "कुत्ता", "cat": "बिल्ली", "cow": "गाय"}
+WHAT = {"tree": "पेड़", "house": "घर", "river": "नदी", "bird": "चिड़िया", "fish": "मछली"}
+PAIRS = [(f"The {how} {who} sees a {what}.", f"{OF_WHAT[how]} {WHO[who]} {WHAT[what]} देखता है।")
+         for how, who, what in product(OF_WHAT, WHO, WHAT)]
+SOURCES_OF, TARGETS_OF = ([pair[side] for pair in PAIRS] for side in (0, 1))
+
+
+def config(*settings: str) -> Config:
+    """The tiny preset, tinier still, with settings changed."""
+    return PRESETS["tiny"][1].set(["model.units=8", "model.embedding_dim=8", "train.batch_tokens=200",
+                                   "train.warmup_steps=2", "train.learning_rate=0.01", *settings])
+
+
+def build(*settings: str, pairs=PAIRS) -> EncoderDecoder:
+    """An untrained model whose vocabularies are learnt from the pairs."""
+    made = config(*settings)
+    source = SOURCES[made.data.source].fit(made, [pair[0] for pair in pairs])
+    target = TARGETS[made.data.target].fit(made, [pair[1] for pair in pairs])
+    return EncoderDecoder(made, source, target)
+
+
+def example(core: EncoderDecoder, pairs=PAIRS, seed=None):
+    """Pairs as `fit` takes a batch of them: (source, target_in), target_out, weights."""
+    source = core.source.prepare(tf.constant([pair[0] for pair in pairs]), seed)
+    teaching = core.target.prepare(tf.constant([pair[1] for pair in pairs]), seed)
+    return (source, teaching.inputs), teaching.outputs, teaching.weights
+
+
+def fitted(core: EncoderDecoder, steps: int = 2, pairs=PAIRS) -> tuple[TeacherForced, dict[str, float]]:
+    """Trains by `fit` on one batch, again and again; returns the model and what its last step reported."""
+    model = TeacherForced(core, steps)
+    seen = []
+    data = tf.data.Dataset.from_tensors(example(core, pairs)).repeat(steps)
+    model.fit(data, verbose=0, shuffle=False, callbacks=[Note(seen)])
+    return model, seen[-1]
+
+
+class Note(tf.keras.callbacks.Callback):
+    """Keeps what each step reported."""
+
+    def __init__(self, seen: list):
+        super().__init__()
+        self.seen = seen
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.seen.append({name: float(value) for name, value in logs.items()})
+
+
+def write_tsv(path, pairs=PAIRS):
+    path.write_text("".join(f"{source}\t{target}\n" for source, target in pairs), encoding="utf-8")
+    return path
+
+
+NAMES = [("Asha", "आशा"), ("Ravi", "रवि"), ("Mina", "मीना"), ("Karan", "करन"), ("Lila", "लीला"), ("Arjun", "अर्जुन"),
+         ("Tara", "तारा"), ("Vijay", "विजय"), ("Usha", "ऊषा"), ("Mohan", "मोहन"), ("Gita", "गीता"), ("Suraj", "सूरज")]
+NAMED = [(f"{name} sees a {how} {what}.", f"{naam} एक {OF_WHAT[how]} {WHAT[what]} देखता है।")
+         for i, (name, naam) in enumerate(NAMES) for j, (how, what) in enumerate(product(OF_WHAT, WHAT)) if (i + j) % 2]
+
+
+def finish(path, made: Config):
+    """A run from its corpus to its scores, as train.py makes it; returns its path."""
+    run = workflow.open_run(path, made, False)
+    workflow.prepare_corpus(run)
+    workflow.prepare_assets(run)
+    workflow.train(run, False)
+    workflow.evaluate(run)
+    return path
