@@ -1,0 +1,196 @@
+"""One .tflite file: the bytes of a sentence in, the bytes of its translation out, TFLite's built-in operations only.
+
+| signature | in | out |
+|---|---|---|
+| translate | text uint8 [1, N], zero-padded UTF-8 | text uint8 [1, W], length int32 [1], score float32 [1], truncated int32 [1] |
+| translate_beam | the same | the K best: text uint8 [K, W], length int32 [K], score float32 [K], truncated int32 [1] |
+| tokenize | text uint8 [1, N] | ids int32 [1, S], truncated int32 [1] |
+| detokenize | ids int32 [1, S] | text uint8 [1, W], length int32 [1], truncated int32 [1] |
+| encode | ids int32 [1, S] | state_h_1, state_c_1, ... float32 [1, H]; with attention outputs [1, S, H], mask int32 [1, S] |
+| decode_step | token int32 [1], the states (outputs, mask) | logits float32 [1, V], the states |
+
+`score` is the mean log-probability of a token, so a caller can say "not sure". A text that fills all N bytes is taken for the
+beginning of a longer one: it is cut at a character, never inside one, and `truncated` is 1; so it is when an answer does not
+fit W bytes. Weights and tables are in the file once, whatever the number of signatures.
+
+Inside, a source has as many steps as it has tokens; only the border is fixed. The model is `EncoderDecoder.encode` and
+`.step`, the search is `keras_s2s.search`: nothing of the model is written here again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from export import flatbuffer
+from export.phone_text import INPUTS, OUTPUTS, Rendered, flag
+from keras_s2s.config import Search, require
+from keras_s2s.encoder import Encoded
+from keras_s2s.predictor import Predictor
+from keras_s2s.run import Run, build
+from keras_s2s.search import Hypotheses, answer_limits, repeat_rows
+from keras_s2s.terminal import quiet
+
+QUANTIZATIONS = ("none", "float16", "int8")
+FILES = {"none": "model-float32.tflite", "float16": "model-float16.tflite", "int8": "model-int8.tflite"}
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What is fixed in a phone file."""
+
+    max_input_bytes: int = 256  # N
+    max_output_bytes: int = 512  # W
+    beam_size: int = 4  # K of translate_beam
+    no_repeat_ngram: int | None = None  # never say the same n tokens twice; 0: off; None: as the run is set
+
+    def __post_init__(self) -> None:
+        for name, low, high in (("max_input_bytes", 8, 4096), ("max_output_bytes", 8, 8192), ("beam_size", 1, 32)):
+            value = getattr(self, name)
+            require(low <= value <= high, f"--{name.replace('_', '-')} must be between {low} and {high}; got {value}.")
+
+    def search(self, run: Search) -> Search:
+        """The file's greedy search, from the run's settings."""
+        guard = run.no_repeat_ngram if self.no_repeat_ngram is None else self.no_repeat_ngram
+        return dataclasses.replace(run, beam_size=1, temperature=0.0, no_repeat_ngram=guard)
+
+
+class Phone(tf.Module):
+    """The functions that become the file's signatures.
+
+    Args:
+        predictor: a trained model.
+        sizes: of the border.
+
+    Raises:
+        ValueError: the kind of source or target has no form for phones.
+    """
+
+    def __init__(self, predictor: Predictor, sizes: Sizes = Sizes()):
+        super().__init__(name="phone")
+        model, data = predictor.model, predictor.config.data
+        for kinds, kind in ((INPUTS, data.source), (OUTPUTS, data.target)):
+            require(kind in kinds, f"a phone file can hold {', '.join(kinds)}; this run has {kind!r}. "
+                    "Export it with --format saved_model.")
+        self.model, self.sizes = model, sizes
+        self.search = sizes.search(predictor.search)
+        self.input = INPUTS[data.source](model.source, sizes.max_input_bytes)
+        self.output = OUTPUTS[data.target](model.target, sizes.max_output_bytes, self.input.prepared.shape[1])
+        # The converter finds and freezes only variables that hang on the module as they are.
+        self.weights = [variable.value for variable in model.training_model.variables]
+
+    def translate(self, **given: tf.Tensor) -> dict[str, tf.Tensor]:
+        """The likeliest answer, word by word."""
+        found, lengths, read = self._find(given, self.search)
+        made = self.output.render(found)[0]
+        return self._answer(Rendered(made.text[None], made.length[None], made.truncated), found, lengths, read)
+
+    def translate_beam(self, **given: tf.Tensor) -> dict[str, tf.Tensor]:
+        """The K best answers."""
+        found, lengths, read = self._find(given, dataclasses.replace(self.search, beam_size=self.sizes.beam_size))
+        return self._answer(self.output.render_all(found), found, lengths, read)
+
+    def encode(self, ids: tf.Tensor) -> dict[str, tf.Tensor]:
+        """What a decoder needs of a source."""
+        encoded = self.model.encode(ids)
+        states = dict(zip(self.model.decoder.stack.state_names, encoded.state))
+        if self.model.decoder.attention is None:
+            return states
+        return {"outputs": encoded.outputs, "mask": tf.cast(encoded.mask, tf.int32), **states}
+
+    def decode_step(self, token: tf.Tensor, **given: tf.Tensor) -> dict[str, tf.Tensor]:
+        """One step, for a caller with a search of its own."""
+        names = self.model.decoder.stack.state_names
+        state = [given[name] for name in names]
+        mask = given["mask"] > 0 if "mask" in given else None
+        memory = self.model.decoder.remember(Encoded(given.get("outputs"), mask, state))
+        logits, state = self.model.step(token, state, memory)
+        return {"logits": logits, **dict(zip(names, state))}
+
+    def signatures(self) -> dict[str, Any]:
+        """Concrete functions by name."""
+        model = self.model
+        state = {name: tf.TensorSpec([1, model.config.model.units]) for name in model.decoder.stack.state_names}
+        prepared = self.input.prepared
+        memory = {} if model.decoder.attention is None else {
+            "outputs": tf.TensorSpec([*prepared.shape[:2], model.config.model.units]),
+            "mask": tf.TensorSpec(prepared.shape[:2], tf.int32)}
+        functions: dict[str, tuple[Callable, dict[str, tf.TensorSpec]]] = {
+            "translate": (self.translate, self.input.arguments), "translate_beam": (self.translate_beam, self.input.arguments),
+            **self.input.signatures(), **self.output.signatures(),
+            "encode": (self.encode, {"ids": prepared}),
+            "decode_step": (self.decode_step, {"token": tf.TensorSpec([1], tf.int32), **state, **memory})}
+        return {name: _concrete(function, arguments) for name, (function, arguments) in functions.items()}
+
+    def _find(self, given: dict[str, tf.Tensor], search: Search) -> tuple[Hypotheses, tf.Tensor, Any]:
+        """The hypotheses, the source's length [1] and what was read."""
+        model = self.model
+        read = self.input.read(**given)
+        encoded = model.encode(read.prepared)
+        memory = model.decoder.remember(encoded)
+        if memory is not None:
+            memory = repeat_rows(memory, search.beam_size)
+        lengths = model.source.lengths(read.prepared)
+        found = model.target.search(lambda inputs, state: model.step(inputs, state, memory), encoded.state, lengths, search,
+                                    tf.zeros([2], tf.int32))
+        return found, lengths, read
+
+    def _answer(self, made: Rendered, found: Hypotheses, lengths: tf.Tensor, read: Any) -> dict[str, tf.Tensor]:
+        """Nothing is answered where nothing was given."""
+        given = tf.cast(read.given, tf.int32)
+        steps = tf.minimum(found.lengths[0] + 1, tf.maximum(answer_limits(lengths, self.search), 1))
+        scores = found.log_probabilities[0] / tf.cast(steps, tf.float32)
+        return {"text": tf.cast(tf.cast(made.text, tf.int32) * given, tf.uint8), "length": made.length * given,
+                "score": scores * tf.cast(given, tf.float32), "truncated": flag(made.truncated & read.given | read.truncated)}
+
+
+def _concrete(function: Callable, arguments: dict[str, tf.TensorSpec]) -> Any:
+    named = {name: tf.TensorSpec(spec.shape, spec.dtype, name=name) for name, spec in arguments.items()}
+    return tf.function(lambda **given: function(**given)).get_concrete_function(**named)
+
+
+def load_for_phone(run: Run) -> Predictor:
+    """The run's model in float32, whatever precision it was trained in: phones and browsers know no other."""
+    config = dataclasses.replace(run.config, train=dataclasses.replace(run.config.train, precision="float32"))
+    model = build(Run(run.path, config))
+    run.checkpoints.restore_best(model.training_model.weights)
+    return Predictor(model)
+
+
+def convert(phone: Phone, quantize: list[str]) -> dict[str, bytes]:
+    """The file's content for each quantization; traced once.
+
+    Raises:
+        ValueError: something in it is not a built-in operation.
+    """
+    made = {}
+    with tempfile.TemporaryDirectory() as folder:
+        with quiet():
+            signatures = phone.signatures()
+            tf.saved_model.save(phone, folder, signatures=signatures)
+        for name in quantize:
+            made[name] = _convert(folder, list(signatures), name)
+            flatbuffer.require_builtins(made[name])
+    return made
+
+
+def _convert(folder: str, signatures: list[str], quantize: str) -> bytes:
+    converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=signatures)
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+    if quantize != "none":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if quantize == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    with quiet():
+        return flatbuffer.shared(converter.convert())
+
+
+def candidate(folder: Path, quantize: str) -> Path:
+    """Where a file lies until it has passed."""
+    return folder / f".{FILES[quantize]}.candidate"
