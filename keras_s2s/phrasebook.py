@@ -29,6 +29,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from keras_s2s.normalize import comparable
+
 FOLDER = Path(__file__).with_name("phrasebook")
 NOT_LEXICON = ("agreement.tsv", "patterns.tsv", "free.tsv")
 FEW = 40  # a pattern with up to so many ways to fill its slots yields them all
@@ -249,12 +251,13 @@ def shares() -> dict[str, list[Phrase]]:
     """The phrases of train, dev and test: what is held out combines words and patterns that train knows apart."""
     everything = phrases()
     left = Counter(key for phrase in everything for key in phrase.parts())
-    targets = Counter(phrase.target for phrase in everything)
+    sentences = Counter(comparable(side) for phrase in everything for side in (phrase.source, phrase.target))
     held: dict[Phrase, str] = {}
     wanted = [name for name, size in HELD_OUT.items() for _ in range(size)]
     for phrase in sorted(everything, key=lambda phrase: rank("split", phrase.source)):
-        # A target that two sources share would be met in train under the other one.
-        if wanted and targets[phrase.target] == 1 and all(left[part] > KEPT for part in phrase.parts()):
+        # A sentence that two phrases share, be it but for its punctuation, would be met in train under the other one.
+        alone = sentences[comparable(phrase.source)] == sentences[comparable(phrase.target)] == 1
+        if wanted and alone and all(left[part] > KEPT for part in phrase.parts()):
             held[phrase] = wanted.pop(0)
             left.subtract(phrase.parts())
     return {name: [phrase for phrase in everything if held.get(phrase, "train") == name]
