@@ -2,7 +2,8 @@
 
 A tokenizer turns strings [B] into ragged tokens [B, None] and back without a Python step, so the same ops run in tf.data,
 in the Predictor and in the SavedModel. Detokenising what was tokenised gives the text back exactly, but for tokens that
-the vocabulary does not hold (`<unk>`: characters and words only; SentencePiece and bytes spell anything out).
+the vocabulary does not hold (`<unk>`: characters and words only; SentencePiece and bytes spell anything out) and for the
+sign U+2581, which is how a vocabulary writes a space.
 """
 
 from __future__ import annotations
@@ -127,8 +128,9 @@ class SentencePiece(Tokenizer):
         try:
             sentencepiece.SentencePieceTrainer.train(
                 sentence_iterator=iter(texts), model_writer=model, model_type="unigram",
-                vocab_size=vocabulary_size or suitable_size(len(texts)), hard_vocab_limit=bool(vocabulary_size),
-                normalization_rule_name="identity", byte_fallback=True, character_coverage=0.9995, num_threads=2,
+                vocab_size=vocabulary_size or suitable_size(len(texts), len(set().union(*texts))),
+                hard_vocab_limit=bool(vocabulary_size), normalization_rule_name="identity", byte_fallback=True,
+                character_coverage=0.9995, required_chars=SPACE, num_threads=2,
                 pad_id=PAD, unk_id=UNK, bos_id=BOS, eos_id=EOS, max_sentence_length=1 << 24, minloglevel=2,
                 pad_piece=SPECIALS[PAD], unk_piece=SPECIALS[UNK], bos_piece=SPECIALS[BOS], eos_piece=SPECIALS[EOS])
         except RuntimeError as error:
@@ -143,9 +145,12 @@ def _plain(error: RuntimeError) -> str:
     return str(error).rpartition("] ")[2].strip() or "the text is too small."
 
 
-def suitable_size(sentences: int) -> int:
-    """A vocabulary size for a corpus: about 2,000 pieces for 30 k sentences, growing with the root; 400 to 16,000."""
-    return max(400, min(16_000, round(12 * sentences**0.5)))
+def suitable_size(sentences: int, characters: int) -> int:
+    """A vocabulary size for a corpus: about 2,000 pieces for 30 k sentences, growing with the root; 400 to 16,000.
+
+    Never fewer than the specials and bytes, each of so many different characters, and as many pieces of several.
+    """
+    return max(400, 260 + 2 * characters, min(16_000, round(12 * sentences**0.5)))
 
 
 class TableTokenizer(Tokenizer):
@@ -187,6 +192,8 @@ class TableTokenizer(Tokenizer):
         counts: collections.Counter[bytes] = collections.Counter()
         for chunk in _chunks(texts):
             counts.update(cls.split(tf.constant(chunk)).flat_values.numpy().tolist())
+        for word in [word for word in counts if SPACE.encode() in word]:
+            del counts[word]  # in the table it would be taken for a space
         words = sorted(counts, key=lambda word: (-counts[word], word))
         size = vocabulary_size or min(len(words) + 4, cls.most)
         require(size <= len(words) + 4, f"a vocabulary of {size} was asked for, but the text has only {len(words)} different "
@@ -226,12 +233,12 @@ class Bytes(Tokenizer):
     open_vocabulary = True
 
     def __init__(self, pieces: list[str] | None = None):
-        super().__init__(pieces or [*SPECIALS, *(f"<0x{byte:02X}>" for byte in range(256))])
+        super().__init__([*SPECIALS, *(f"<0x{byte:02X}>" for byte in range(256))] if pieces is None else pieces)
         self._strings = tf.constant([b""] * 4 + [bytes([byte]) for byte in range(256)])
 
     def tokenize(self, texts: tf.Tensor) -> tf.RaggedTensor:
         parts = tf.strings.bytes_split(texts)
-        return parts.with_flat_values(tf.cast(tf.io.decode_raw(parts.flat_values, tf.uint8)[:, 0], tf.int32) + 4)
+        return parts.with_flat_values(tf.reshape(tf.cast(tf.io.decode_raw(parts.flat_values, tf.uint8), tf.int32), [-1]) + 4)
 
     def detokenize(self, tokens: tf.RaggedTensor, copied: tf.RaggedTensor | None = None) -> tf.Tensor:
         joined = tf.strings.reduce_join(tokens.with_flat_values(tf.gather(self._strings, tokens.flat_values)), axis=1)
@@ -268,6 +275,6 @@ def load(kind: str, folder: Path, name: str) -> Tokenizer:
     path = folder / f"{name}{TOKENIZERS[kind].suffix}"
     try:
         return TOKENIZERS[kind].from_bytes(path.read_bytes())
-    except (OSError, RuntimeError, UnicodeDecodeError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         raise ValueError(f"the {name} vocabulary {path} cannot be read: {error}. "
                          "Copy the whole run directory again, or train again.") from None
