@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import tensorflow as tf
 
@@ -9,6 +11,14 @@ from export import text_ops
 from export.text_ops import NONE
 from keras_s2s import tokenizers
 from keras_s2s.tokenizers import SPACE, SPECIALS, UNK, Tokenizer
+
+class Copied(NamedTuple):
+    """What is said in the place of each UNK."""
+
+    data: tf.Tensor  # [N] int32, the source's bytes
+    offsets: tf.Tensor  # [T] int32, into them
+    lengths: tf.Tensor  # [T] int32
+
 
 SLACK = 64  # bytes that cleaning may take away and that others then take the place of
 
@@ -34,17 +44,22 @@ class Detokenizing:
         """What each token stands for."""
         raise NotImplementedError
 
-    def __call__(self, ids: tf.Tensor) -> tf.Tensor:
+    def __call__(self, ids: tf.Tensor, copied: Copied | None = None) -> tf.Tensor:
         """Tokens [T] int32, PAD among them -> code points [W], NONE among them."""
         ids = tf.clip_by_value(ids, 0, len(self.lengths) - 1)
         lengths, offsets = self.trim(ids, tf.gather(self.lengths, ids), tf.gather(self.offsets, ids))
+        data = tf.constant(self.bytes)
+        if copied is not None:
+            lengths = tf.where(ids == UNK, copied.lengths, lengths)
+            offsets = tf.where(ids == UNK, len(self.bytes) + copied.offsets, offsets)
+            data = tf.concat([data, tf.cast(copied.data, tf.uint8)], 0)
         ends = tf.cumsum(lengths)
         starts, total = ends - lengths, ends[-1]
         begun = tf.scatter_nd(tf.minimum(starts, self.width)[:, None], tf.ones_like(starts), [self.width + 1])
         token = tf.cumsum(begun[:-1]) - 1  # of empty tokens that start at the same byte, the one that is not empty
         place = tf.gather(offsets, token) + tf.range(self.width) - tf.gather(starts, token)
-        data = tf.cast(tf.gather(self.bytes, tf.clip_by_value(place, 0, len(self.bytes) - 1)), tf.int32)
-        return self.finish(text_ops.decode(data, total, total > self.width, self.per_byte))
+        said = tf.cast(tf.gather(data, tf.clip_by_value(place, 0, data.shape[0] - 1)), tf.int32)
+        return self.finish(text_ops.decode(said, total, total > self.width, self.per_byte))
 
     def trim(self, ids: tf.Tensor, lengths: tf.Tensor, offsets: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Takes bytes off the pieces' beginnings."""

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import collections
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import flatbuffers
+import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from keras_s2s.config import require
@@ -76,31 +79,125 @@ def smallest_runtime(content: bytes) -> str:
     return ""
 
 
-def shared(content: bytes) -> bytes:
-    """The same file with equal constants stored once."""
-    import flatbuffers
+def compact(content: bytes) -> bytes:
+    """The same file without what no runtime reads, and with everything that is equal stored once.
 
+    Names of inner tensors go, constants and whole subgraphs (bodies of loops, once a signature) are shared.
+    """
     model = read(content)
-    first: dict[bytes, int] = {}
-    place = {0: 0}
-    kept = [model.buffers[0]]
-    for number, buffer in enumerate(model.buffers[1:], 1):
-        data = None if buffer.data is None else bytes(buffer.data)
-        if data and data in first:
-            place[number] = first[data]
-            continue
-        place[number] = len(kept)
-        if data:
-            first[data] = len(kept)
-        kept.append(buffer)
-    for holder in [tensor for graph in model.subgraphs for tensor in graph.tensors]:
-        holder.buffer = place[holder.buffer]
-    for holder in model.metadata or []:
-        holder.buffer = place[holder.buffer]
-    model.buffers = kept
-    builder = flatbuffers.Builder(len(content))
+    _share_buffers(model)
+    for graph in model.subgraphs:
+        for tensor in graph.tensors:
+            tensor.name, tensor.hasRank = None, False
+            if tensor.quantization is not None and tensor.quantization.scale is None:
+                tensor.quantization = None
+            if tensor.shapeSignature is not None and list(tensor.shapeSignature) == list(tensor.shape):
+                tensor.shapeSignature = None
+        _renumber(graph, [signature for signature in model.signatureDefs if model.subgraphs[signature.subgraphIndex] is graph])
+    _share_subgraphs(model)
+    for graph in model.subgraphs:
+        graph.tensors = [tensor if tensor.quantization else _Shared(tensor) for tensor in graph.tensors]
+        for operator in graph.operators:
+            operator.builtinOptions = operator.builtinOptions and _Shared(operator.builtinOptions)
+    builder = _SharingBuilder(len(content))
     builder.Finish(model.Pack(builder), b"TFL3")
     return bytes(builder.Output())
+
+
+def _share_buffers(model: Any) -> None:
+    """Equal constants become one buffer; tensors that are computed all refer to buffer 0, the empty one."""
+    first: dict[bytes, int] = {b"": 0}
+    place, kept = [], [model.buffers[0]]
+    for buffer in model.buffers:
+        data = b"" if buffer.data is None else bytes(buffer.data)
+        if data not in first:
+            first[data] = len(kept)
+            kept.append(buffer)
+        place.append(first[data])
+    for holder in [*(tensor for graph in model.subgraphs for tensor in graph.tensors), *(model.metadata or [])]:
+        holder.buffer = place[holder.buffer]
+    model.buffers = kept
+
+
+def _renumber(graph: Any, signatures: list[Any]) -> None:
+    """Tensors in the order of their use, equal constants once, so that what is done alike is written alike."""
+    used = [*graph.inputs, *(number for operator in graph.operators for side in (operator.inputs, operator.outputs)
+                             for number in side if number >= 0), *graph.outputs]
+    place: dict[int, int] = {-1: -1}
+    constants: dict[tuple, int] = {}
+    kept: list[Any] = []
+    for number in map(int, used):
+        if number in place:
+            continue
+        tensor = graph.tensors[number]
+        # A constant is told from its fellows by its buffer, its type and shape; quantized ones are left alone.
+        key = (tensor.buffer, tensor.type, tuple(tensor.shape), number if tensor.quantization or not tensor.buffer else -1)
+        if key not in constants:
+            constants[key] = len(kept)
+            kept.append(tensor)
+        place[number] = constants[key]
+    graph.tensors = kept
+    for holder in (graph, *graph.operators):
+        holder.inputs, holder.outputs = (np.array([place[int(number)] for number in side], np.int32)
+                                         for side in (holder.inputs, holder.outputs))
+    for entry in (entry for signature in signatures for side in (signature.inputs, signature.outputs) for entry in side or []):
+        entry.tensorIndex = place[entry.tensorIndex]
+
+
+def _share_subgraphs(model: Any) -> None:
+    """Equal subgraphs become one, the inner ones first, until nothing is equal any more."""
+    own = {signature.subgraphIndex for signature in model.signatureDefs} | {0}
+    while True:
+        first: dict[bytes, int] = {}
+        place, kept = [], []
+        for number, graph in enumerate(model.subgraphs):
+            graph.name = None
+            builder = flatbuffers.Builder(1024)
+            builder.Finish(graph.Pack(builder))
+            key = bytes(builder.Output()) if number not in own else str(number).encode()
+            if key not in first:
+                first[key] = len(kept)
+                kept.append(graph)
+            place.append(first[key])
+        if len(kept) == len(model.subgraphs):
+            return
+        model.subgraphs = kept
+        own = {place[number] for number in own}
+        for signature in model.signatureDefs:
+            signature.subgraphIndex = place[signature.subgraphIndex]
+        for operator in (operator for graph in kept for operator in graph.operators):
+            for name in ("condSubgraphIndex", "bodySubgraphIndex", "thenSubgraphIndex", "elseSubgraphIndex"):
+                if hasattr(operator.builtinOptions, name):
+                    setattr(operator.builtinOptions, name, place[getattr(operator.builtinOptions, name)])
+
+
+class _SharingBuilder(flatbuffers.Builder):
+    """Writes what is equal once; a flatbuffer may point to one thing from many places."""
+
+    def __init__(self, size: int):
+        super().__init__(size)
+        self._written: dict[Any, int] = {}
+
+    def once(self, key: Any, write: Callable[[], int]) -> int:
+        """Where what has that key was written, or is written now."""
+        if key not in self._written:
+            self._written[key] = write()
+        return self._written[key]
+
+    def CreateNumpyVector(self, x: Any) -> int:
+        return self.once((str(x.dtype), x.tobytes()), lambda: super(_SharingBuilder, self).CreateNumpyVector(x))
+
+
+class _Shared:
+    """An object of the tree that is written once for all its equals."""
+
+    def __init__(self, item: Any):
+        self.item = item
+        self.key = (type(item).__name__, *(value.tobytes() if isinstance(value, np.ndarray) else repr(value)
+                                           for value in vars(item).values()))
+
+    def Pack(self, builder: _SharingBuilder) -> int:
+        return builder.once(self.key, lambda: self.item.Pack(builder))
 
 
 def _shape(tensor: Any) -> list[int]:

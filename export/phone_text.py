@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from export import text_ops
-from export.detokenizing import detokenizing
+from export.detokenizing import Copied, detokenizing
 from export.tokenizing import Tokens, tokenizing
 from keras_s2s.search import Hypotheses
 from keras_s2s.sources import Source
@@ -26,14 +26,15 @@ class Read(NamedTuple):
     prepared: tf.Tensor  # [1, S], of as many steps as it has: what `Source.prepare` gives
     given: tf.Tensor  # [] bool: there is something to answer
     truncated: tf.Tensor  # [] bool
+    spans: tuple[tf.Tensor, ...]  # of whole words, to be copied: see `Tokens`
 
 
 class Rendered(NamedTuple):
-    """An answer as it goes over the border."""
+    """K answers as they go over the border."""
 
-    text: tf.Tensor  # [W] uint8, 0 after the end
-    length: tf.Tensor  # [] int32, bytes
-    truncated: tf.Tensor  # [] bool
+    text: tf.Tensor  # [K, W] uint8, 0 after the end
+    length: tf.Tensor  # [K] int32, bytes
+    truncated: tf.Tensor  # [] bool: one of them was cut
 
 
 class TextInput:
@@ -55,21 +56,25 @@ class TextInput:
     def read(self, text: tf.Tensor) -> Read:
         tokens, truncated = self._tokens(text)
         steps = tf.maximum(tokens.count, 1)
-        return Read(tf.slice(tokens.ids[None], [0, 0], tf.stack([1, steps])), tokens.count > 0, truncated)
+        return Read(tf.slice(tokens.ids[None], [0, 0], tf.stack([1, steps])), tokens.count > 0, truncated, tokens.spans)
 
     def signatures(self) -> Signatures:
         return {"tokenize": (self.tokenize, self.arguments)}
 
     def tokenize(self, text: tf.Tensor) -> dict[str, tf.Tensor]:
         tokens, truncated = self._tokens(text)
-        return {"ids": tokens.ids[None], "truncated": flag(truncated)}
+        return {"ids": tokens.ids[None], "count": tokens.count[None], "truncated": flag(truncated)}
 
     def _tokens(self, text: tf.Tensor) -> tuple[Tokens, tf.Tensor]:
-        data = tf.cast(text[0], tf.int32)
-        full = data[-1] != 0
-        codes = text_ops.decode(data, tf.constant(self.max_bytes), full)
-        tokens = self.tokenizing(text_ops.tidy(codes))
-        return tokens, full | tokens.cut
+        def work(text: tf.Tensor) -> tuple[tf.Tensor, ...]:
+            data = tf.cast(text[0], tf.int32)
+            full = data[-1] != 0
+            codes = text_ops.decode(data, tf.constant(self.max_bytes), full)
+            tokens = self.tokenizing(text_ops.tidy(codes))
+            return full, tokens.ids, tokens.count, tokens.cut, *tokens.spans
+
+        full, ids, count, cut, *spans = text_ops.once(work, text)
+        return Tokens(ids, count, cut, tuple(spans)), full | cut
 
 
 class TextOutput:
@@ -85,39 +90,36 @@ class TextOutput:
         self.max_bytes, self.width = max_bytes, width
         self.detokenizing = detokenizing(target.tokenizer, max_bytes)  # type: ignore[attr-defined]
 
-    def render(self, found: Hypotheses) -> list[Rendered]:
-        """Hypotheses [1, K] -> K answers."""
-        return [self._clean(ids) for ids in tf.unstack(found.tokens[0])]
+    def render(self, found: Hypotheses, read: Read, pointed: tf.Tensor | None) -> Rendered:
+        """Hypotheses [1, K] -> K answers; with the source steps [1, K, T] that unknown words are copied from, where they are."""
+        made = []
+        for k in range(found.tokens.shape[1]):
+            copied = () if pointed is None else self._copied(read, pointed[0, k], found.tokens.shape[2])
+            made.append(text_ops.once(self._clean, found.tokens[0, k], *copied))
+        texts, lengths, truncated = zip(*made)
+        return Rendered(tf.stack(texts), tf.stack(lengths), tf.reduce_any(tf.stack(truncated)))
 
-    def render_all(self, found: Hypotheses) -> Rendered:
-        """Hypotheses [1, K] -> texts [K, W], lengths [K], truncated []; one body for all, so that the file stays small."""
-        beams = found.tokens.shape[1]
-        row = tf.range(beams)
-
-        def advance(k, texts, lengths, truncated):
-            made = self._clean(tf.gather(found.tokens[0], k))
-            here = row == k
-            return (k + 1, tf.where(here[:, None], tf.cast(made.text, tf.int32)[None], texts),
-                    tf.where(here, made.length, lengths), truncated | made.truncated)
-
-        _, texts, lengths, truncated = tf.while_loop(lambda k, *_: k < beams, advance, (
-            tf.constant(0), tf.zeros([beams, self.max_bytes], tf.int32), tf.zeros([beams], tf.int32), tf.constant(False)))
-        return Rendered(tf.cast(texts, tf.uint8), lengths, truncated)
+    @staticmethod
+    def _copied(read: Read, steps: tf.Tensor, width: int) -> Copied:
+        data, starts, lengths = read.spans
+        steps = tf.scatter_nd(tf.range(tf.shape(steps)[0])[:, None], steps, [width])
+        return Copied(data, tf.gather(starts, steps), tf.gather(lengths, steps))
 
     def signatures(self) -> Signatures:
         return {"detokenize": (self.detokenize, {"ids": tf.TensorSpec([1, self.width], tf.int32)})}
 
     def detokenize(self, ids: tf.Tensor) -> dict[str, tf.Tensor]:
         codes = self.detokenizing(ids[0])
-        made = self._bytes(codes, tf.zeros_like(codes, tf.bool))
-        return {"text": made.text[None], "length": made.length[None], "truncated": flag(made.truncated)}
+        text, length, cut = self._bytes(codes, tf.zeros_like(codes, tf.bool))
+        return {"text": text[None], "length": length[None], "truncated": flag(cut)}
 
-    def _clean(self, ids: tf.Tensor) -> Rendered:
-        return self._bytes(*text_ops.tidy(self.detokenizing(ids)))
+    def _clean(self, ids: tf.Tensor, *copied: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        return self._bytes(*text_ops.tidy(self.detokenizing(ids, Copied(*copied) if copied else None)))
 
-    def _bytes(self, codes: tf.Tensor, spaced: tf.Tensor) -> Rendered:
+    def _bytes(self, codes: tf.Tensor, spaced: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        """One text [W] uint8, its length [], and whether it was cut []."""
         emitted = text_ops.emit(codes, spaced, self.max_bytes)
-        return Rendered(tf.cast(emitted.data, tf.uint8), emitted.length, emitted.cut)
+        return tf.cast(emitted.data, tf.uint8), emitted.length, emitted.cut
 
 
 def flag(value: tf.Tensor) -> tf.Tensor:

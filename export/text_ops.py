@@ -9,6 +9,7 @@ the host's. TFLite has no bitwise `and`, so bits are taken apart by division.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -62,6 +63,18 @@ class Emitted(NamedTuple):
     length: tf.Tensor  # [] int32, bytes
     starts: tf.Tensor  # [K] int32: where each character begins, the space before it counted to it; W where it has none
     cut: tf.Tensor  # [] bool: not all characters fit
+
+
+def once(function: Callable[..., tuple], *given: tf.Tensor) -> tuple:
+    """function(*given), as a loop that runs once.
+
+    A .tflite file knows no function calls, but a loop's body is a subgraph, and equal subgraphs are stored once. So what
+    several signatures do alike costs the file nothing after the first.
+    """
+    specs = [tf.TensorSpec(x.shape, x.dtype) for x in given]
+    made = tf.function(function).get_concrete_function(*specs).structured_outputs
+    empty = tuple(tf.zeros(x.shape, x.dtype) for x in made)
+    return tf.while_loop(lambda step, *_: step < 1, lambda step, *_: (step + 1, *function(*given)), (tf.constant(0), *empty))[1:]
 
 
 def after(x: tf.Tensor, steps: int) -> tf.Tensor:

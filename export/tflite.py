@@ -4,7 +4,7 @@
 |---|---|---|
 | translate | text uint8 [1, N], zero-padded UTF-8 | text uint8 [1, W], length int32 [1], score float32 [1], truncated int32 [1] |
 | translate_beam | the same | the K best: text uint8 [K, W], length int32 [K], score float32 [K], truncated int32 [1] |
-| tokenize | text uint8 [1, N] | ids int32 [1, S], truncated int32 [1] |
+| tokenize | text uint8 [1, N] | ids int32 [1, S], count int32 [1], truncated int32 [1] |
 | detokenize | ids int32 [1, S] | text uint8 [1, W], length int32 [1], truncated int32 [1] |
 | encode | ids int32 [1, S] | state_h_1, state_c_1, ... float32 [1, H]; with attention outputs [1, S, H], mask int32 [1, S] |
 | decode_step | token int32 [1], the states (outputs, mask) | logits float32 [1, V], the states |
@@ -29,12 +29,12 @@ from typing import Any
 import tensorflow as tf
 
 from export import flatbuffer
-from export.phone_text import INPUTS, OUTPUTS, Rendered, flag
+from export.phone_text import INPUTS, OUTPUTS, flag
 from keras_s2s.config import Search, require
 from keras_s2s.encoder import Encoded
 from keras_s2s.predictor import Predictor
 from keras_s2s.run import Run, build
-from keras_s2s.search import Hypotheses, answer_limits, repeat_rows
+from keras_s2s.search import answer_limits, repeat_rows
 from keras_s2s.terminal import quiet
 
 QUANTIZATIONS = ("none", "float16", "int8")
@@ -87,22 +87,25 @@ class Phone(tf.Module):
 
     def translate(self, **given: tf.Tensor) -> dict[str, tf.Tensor]:
         """The likeliest answer, word by word."""
-        found, lengths, read = self._find(given, self.search)
-        made = self.output.render(found)[0]
-        return self._answer(Rendered(made.text[None], made.length[None], made.truncated), found, lengths, read)
+        return self._answer(given, self.search)
 
     def translate_beam(self, **given: tf.Tensor) -> dict[str, tf.Tensor]:
         """The K best answers."""
-        found, lengths, read = self._find(given, dataclasses.replace(self.search, beam_size=self.sizes.beam_size))
-        return self._answer(self.output.render_all(found), found, lengths, read)
+        return self._answer(given, dataclasses.replace(self.search, beam_size=self.sizes.beam_size))
 
     def encode(self, ids: tf.Tensor) -> dict[str, tf.Tensor]:
         """What a decoder needs of a source."""
-        encoded = self.model.encode(ids)
-        states = dict(zip(self.model.decoder.stack.state_names, encoded.state))
-        if self.model.decoder.attention is None:
+        model, width = self.model, ids.shape[1]
+        # Only as many steps as it has are encoded, and only the border has the full width.
+        steps = tf.maximum(1, tf.reduce_sum(model.source.lengths(ids)))
+        encoded = model.encode(tf.slice(ids, [0, 0], tf.stack([1, steps])))
+        states = dict(zip(model.decoder.stack.state_names, encoded.state))
+        if model.decoder.attention is None:
             return states
-        return {"outputs": encoded.outputs, "mask": tf.cast(encoded.mask, tf.int32), **states}
+        places = tf.range(steps)[:, None]
+        outputs = tf.scatter_nd(places, encoded.outputs[0], [width, encoded.outputs.shape[2]])
+        mask = tf.scatter_nd(places, tf.cast(encoded.mask[0], tf.int32), [width])
+        return {"outputs": outputs[None], "mask": mask[None], **states}
 
     def decode_step(self, token: tf.Tensor, **given: tf.Tensor) -> dict[str, tf.Tensor]:
         """One step, for a caller with a search of its own."""
@@ -128,8 +131,8 @@ class Phone(tf.Module):
             "decode_step": (self.decode_step, {"token": tf.TensorSpec([1], tf.int32), **state, **memory})}
         return {name: _concrete(function, arguments) for name, (function, arguments) in functions.items()}
 
-    def _find(self, given: dict[str, tf.Tensor], search: Search) -> tuple[Hypotheses, tf.Tensor, Any]:
-        """The hypotheses, the source's length [1] and what was read."""
+    def _answer(self, given: dict[str, tf.Tensor], search: Search) -> dict[str, tf.Tensor]:
+        """What `Predictor.answer` does, over the border; nothing is answered where nothing was given."""
         model = self.model
         read = self.input.read(**given)
         encoded = model.encode(read.prepared)
@@ -138,16 +141,13 @@ class Phone(tf.Module):
             memory = repeat_rows(memory, search.beam_size)
         lengths = model.source.lengths(read.prepared)
         found = model.target.search(lambda inputs, state: model.step(inputs, state, memory), encoded.state, lengths, search,
-                                    tf.zeros([2], tf.int32))
-        return found, lengths, read
-
-    def _answer(self, made: Rendered, found: Hypotheses, lengths: tf.Tensor, read: Any) -> dict[str, tf.Tensor]:
-        """Nothing is answered where nothing was given."""
-        given = tf.cast(read.given, tf.int32)
-        steps = tf.minimum(found.lengths[0] + 1, tf.maximum(answer_limits(lengths, self.search), 1))
+                                    tf.zeros([2], tf.int32), gaps=model.copies)
+        made = self.output.render(found, read, model.pointed(encoded, found) if model.copies else None)
+        steps = tf.minimum(found.lengths[0] + 1, tf.maximum(answer_limits(lengths, search), 1))
         scores = found.log_probabilities[0] / tf.cast(steps, tf.float32)
-        return {"text": tf.cast(tf.cast(made.text, tf.int32) * given, tf.uint8), "length": made.length * given,
-                "score": scores * tf.cast(given, tf.float32), "truncated": flag(made.truncated & read.given | read.truncated)}
+        something = tf.cast(read.given, tf.int32)
+        return {"text": tf.cast(tf.cast(made.text, tf.int32) * something, tf.uint8), "length": made.length * something,
+                "score": tf.where(read.given, scores, 0.0), "truncated": flag(made.truncated & read.given | read.truncated)}
 
 
 def _concrete(function: Callable, arguments: dict[str, tf.TensorSpec]) -> Any:
@@ -188,7 +188,7 @@ def _convert(folder: str, signatures: list[str], quantize: str) -> bytes:
     if quantize == "float16":
         converter.target_spec.supported_types = [tf.float16]
     with quiet():
-        return flatbuffer.shared(converter.convert())
+        return flatbuffer.compact(converter.convert())
 
 
 def candidate(folder: Path, quantize: str) -> Path:

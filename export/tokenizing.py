@@ -27,6 +27,7 @@ class Tokens(NamedTuple):
     ids: tf.Tensor  # [S] int32, PAD after the end
     count: tf.Tensor  # [] int32
     cut: tf.Tensor  # [] bool: not all characters fitted
+    spans: tuple[tf.Tensor, ...] = ()  # of whole words: the text [W] int32, starts [S] and lengths [S] of its tokens in it
 
 
 class Tokenizing:
@@ -82,7 +83,9 @@ class LookedUp(Tokenizing):
         number = tf.cumsum(tf.cast(begins, tf.int32)) - 1  # of the token that a byte is of
         starts = text_ops.pack(tf.range(width), begins, self.width)
         lengths = tf.scatter_nd(tf.where(inside, number, self.width)[:, None], tf.ones_like(number), [self.width + 1])
-        return Tokens(self._look_up(emitted.data, starts, lengths[:self.width]), count, emitted.cut)
+        lengths = lengths[:self.width]
+        spans = (emitted.data, starts, lengths) if self.tokenizer.whole_words else ()
+        return Tokens(self._look_up(emitted.data, starts, lengths), count, emitted.cut, spans)
 
     def _look_up(self, data: tf.Tensor, starts: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
         """Walks the trie for all strings at once: starts [S], lengths [S] (0: none) -> ids [S]."""
@@ -120,7 +123,7 @@ class WordsTokenizing(LookedUp):
     def begins(self, text: Tidy, emitted: text_ops.Emitted) -> tf.Tensor:
         code = tf.maximum(text.codes, 0)
         page = tf.cast(tf.gather(self.pages, code // 256), tf.int32)
-        letter = tf.gather(self.letters, page * 256 + code % 256) > 0
+        letter = tf.cast(tf.gather(self.letters, page * 256 + code % 256), tf.int32) > 0  # bytes compare in no builtin
         letter |= text.codes < 0  # a nukta that became part of the letter before it
         first = text.spaced | tf.logical_not(letter) | tf.logical_not(before(letter, 1))
         starts = tf.where(first & (text.codes >= 0), emitted.starts, emitted.data.shape[0])

@@ -93,7 +93,7 @@ class BahdanauAttention(Attention):
         return Memory(self.key(values), values, mask)
 
     def scores(self, outputs, keys):
-        summed = ops.tanh(self.query(outputs)[:, :, None, :] + keys[:, None, :, :])  # [B, T, S, H]
+        summed = ops.tanh(ops.expand_dims(self.query(outputs), 2) + ops.expand_dims(keys, 1))  # [B, T, S, H]
         return ops.matmul(summed, ops.cast(self.v, summed.dtype)[:, None])[..., 0]
 
 

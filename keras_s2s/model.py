@@ -69,18 +69,25 @@ class EncoderDecoder:
     def copied(self, raw, encoded: Encoded, found: Any) -> tf.Tensor | None:
         """The source's string that attention weighs most at each step of the answers [B, K, T]; None where none is copied.
 
-        So an unknown word is replaced as in Jean et al. (2015), section 4.3. One teacher-forced pass over the answers gives
-        the weights that the search saw.
+        So an unknown word is replaced as in Jean et al. (2015), section 4.3.
         """
         if not self.copies:
             return None
+        steps = self.pointed(encoded, found)
+        shape = tf.shape(steps)
+        flat = tf.reshape(steps, [shape[0], -1])
+        return tf.reshape(tf.gather(self.source.strings(raw), flat, batch_dims=1), shape)
+
+    def pointed(self, encoded: Encoded, found: Any) -> tf.Tensor:
+        """The source step [B, K, T] that attention weighs most at each step of the answers, T the longest of them.
+
+        One teacher-forced pass over the answers gives the weights that the search saw.
+        """
         target_in = self.target.taught(found)  # [B, K, T]
-        shape = tf.shape(target_in)
-        beams = found.tokens.shape[1]
-        weights = self.decoder.alignments(self.target.embed(tf.reshape(target_in, [-1, shape[2]])),
-                                          repeat_rows(encoded, beams))  # [B * K, T, S]
-        steps = tf.argmax(weights, axis=-1, output_type=tf.int32)
-        return tf.reshape(tf.gather(repeat_rows(self.source.strings(raw), beams), steps, batch_dims=1), shape)
+        shape, (batch, beams) = tf.shape(target_in), found.tokens.shape[:2]
+        flat = tf.reshape(target_in, [-1 if batch is None else batch * beams, shape[2]])  # a size that is known stays known
+        weights = self.decoder.alignments(self.target.embed(flat), repeat_rows(encoded, beams))  # [B * K, T, S]
+        return tf.reshape(tf.argmax(weights, axis=-1, output_type=tf.int32), shape)
 
     def _encoder_model(self) -> keras.Model:
         source = self.source.input()
