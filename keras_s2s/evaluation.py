@@ -1,16 +1,28 @@
-"""Scores of a trained run on a set of pairs: metrics.json, the table on the terminal, the comparison of two runs."""
+"""Scores of a trained run on a set of pairs: metrics.json, the table on the terminal, the comparison of two runs.
+
+What a run said is kept in its folder, so that a report can be made anew without the model:
+
+    evaluation/NAME.tsv     source, reference, translation of each pair of a set
+    evaluation/inside.json  attention over some sentences, or a map of context vectors
+"""
 
 from __future__ import annotations
 
+import json
 import time
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from keras_s2s import metrics
 from keras_s2s.corpus import Rows, overlaps
-from keras_s2s.predictor import Predictor
+from keras_s2s.eventlog import EventLog
+from keras_s2s.files import write_whole
+from keras_s2s.run import Run
 from keras_s2s.terminal import Bar
+
+if TYPE_CHECKING:
+    from keras_s2s.predictor import Predictor
 
 
 class Translated(NamedTuple):
@@ -72,3 +84,49 @@ def table(results: dict[str, dict[str, Any]]) -> str:
                          f"{part['exact_match']:>6.1f}% {part['wer']:>6.1f} {part['cer']:>6.1f}")
     first = next(iter(results.values()))
     return "\n".join([*lines, *(f"{name}: {signature}" for name, signature in first["signatures"].items())])
+
+
+def keep(run: Run, name: str, done: Translated) -> None:
+    """Writes what the run made of a set to its evaluation/."""
+    rows = zip(done.sources, done.references, done.hypotheses)
+    text = "".join("\t".join(" ".join(part.split()) for part in row) + "\n" for row in rows)
+    write_whole(run.path / "evaluation" / f"{name}.tsv", text.encode())
+
+
+def recall(run: Run, name: str) -> Translated | None:
+    """What `keep` wrote; None where there is nothing, or something else."""
+    try:
+        lines = (run.path / "evaluation" / f"{name}.tsv").read_text(encoding="utf-8").split("\n")[:-1]
+    except (OSError, UnicodeDecodeError):
+        return None
+    rows = [line.split("\t") for line in lines]
+    if not rows or {len(row) for row in rows} != {3}:
+        return None
+    sources, references, hypotheses = (list(column) for column in zip(*rows))
+    return Translated(sources, references, hypotheses, 0.0)
+
+
+def conclude(run: Run, predictor: Predictor) -> None:
+    """Keeps what goes on inside the model, and shows the final scores of every set in TensorBoard."""
+    from keras_s2s import maps
+
+    name = run.splits()[-1] if len(run.splits()) < 3 else run.splits()[2]
+    if (done := recall(run, name)) is not None:
+        inside = maps.look(predictor, done.sources, done.hypotheses)
+        write_whole(run.path / "evaluation" / "inside.json", json.dumps(inside, ensure_ascii=False).encode())
+    found = run.metrics()
+    step = int(found.get("training", {}).get("steps", 0))
+    log = EventLog(run.logs, after=step)
+    for name in run.splits()[1:]:
+        if row := found.get(name):
+            log.scalars(step, {f"final/{name}_{score}": row[score] for score in ("bleu", "chrf", "exact_match")},
+                        {f"final/{name}_{score}": f"`{signature}`" for score, signature in row["signatures"].items()})
+    log.close()
+
+
+def inside(run: Run) -> dict[str, Any] | None:
+    """What `conclude` kept of the model's inside; None where there is nothing."""
+    try:
+        return json.loads((run.path / "evaluation" / "inside.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None

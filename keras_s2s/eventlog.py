@@ -8,6 +8,7 @@ A disk that takes no log is reported once and never stops anything; what a resum
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import time
@@ -28,7 +29,8 @@ class EventLog:
 
     Args:
         folder: runs/NAME/logs; made when the first event is written.
-        after: the step from which training goes on; later points of earlier sittings are taken back.
+        after: the step from which training goes on; later points of earlier sittings are taken back, and of that step only
+            what is not there yet is written.
 
     Attributes:
         fresh: True where no earlier sitting wrote anything.
@@ -42,6 +44,7 @@ class EventLog:
         self._file: Any = None  # a descriptor: what is written is with the system at once, even if the process is killed
         self._size, self._failed = 0, float("-inf")
         self._marked, self._said = self.fresh, False
+        self._there = set() if self.fresh else tags_at(folder, after)
 
     def scalars(self, step: int, values: Mapping[str, float], descriptions: Mapping[str, str] | None = None) -> None:
         """Adds a point to each curve; `descriptions` (Markdown, by tag) stand beside it."""
@@ -112,6 +115,7 @@ class EventLog:
     def _add(self, make: Callable[[], dict[str, Any]]) -> None:
         """Writes one event; on resuming first the mark by which readers take later points of earlier files back."""
         from tensorboard.compat.proto.event_pb2 import SessionLog
+        from tensorboard.compat.proto.summary_pb2 import Summary
 
         def work() -> None:
             if self._file is None:
@@ -119,7 +123,11 @@ class EventLog:
             if not self._marked:
                 self._write(step=self.after + 1, session_log=SessionLog(status=SessionLog.START))
                 self._marked = True
-            self._write(**make())
+            fields = make()
+            if self._there and fields.get("step") == self.after:
+                kept = [value for value in fields["summary"].value if value.tag not in self._there]
+                fields["summary"] = Summary(value=kept)
+            self._write(**fields)
 
         self.attempt(work)
 
@@ -154,3 +162,20 @@ class EventLog:
             os.lseek(self._file, self._size, os.SEEK_SET)
         except OSError:
             self.close()
+
+
+def tags_at(folder: Path, step: int) -> set[str]:
+    """Tags that have a point at a step already, in the files of earlier sittings."""
+    from tensorboard.backend.event_processing.event_file_loader import RawEventFileLoader
+    from tensorboard.compat.proto.event_pb2 import Event, SessionLog
+
+    found: set[str] = set()
+    for path in sorted(folder.glob(FILES)):
+        with contextlib.suppress(OSError, ValueError):
+            for record in RawEventFileLoader(str(path)).Load():
+                event = Event.FromString(record)
+                if event.session_log.status == SessionLog.START and event.step <= step:
+                    found.clear()  # taken back
+                elif event.step == step:
+                    found |= {value.tag for value in event.summary.value}
+    return found

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from keras_s2s import plots
 from keras_s2s.pipeline import by_length
 from keras_s2s.predictor import Predictor
 
@@ -94,12 +93,3 @@ def neighbours(vectors: np.ndarray, points: np.ndarray, wanted: int = LABELLED) 
             pairs.append([first, second])
             taken |= {first, second}
     return pairs
-
-
-def figures(found: dict[str, Any], together: bool = False) -> list[Any]:
-    """The pictures of what `look` found; `together`: all of one size."""
-    if found["kind"] == "context":
-        return [plots.context_map(found["points"], found["labels"], found["pairs"])]
-    size = plots.alignment_size([len(m["source"]) for m in found["maps"]],
-                                [len(m["target"]) for m in found["maps"]]) if together and found["maps"] else None
-    return [plots.alignment(m["source"], m["target"], m["weights"], size) for m in found["maps"]]

@@ -125,11 +125,20 @@ def context_map(points: Any, labels: Sequence[str], pairs: Sequence[tuple[int, i
     return figure
 
 
+def inside(found: Mapping[str, Any], together: bool = False) -> list[Any]:
+    """The pictures of what `maps.look` found; `together`: all of one size."""
+    if found["kind"] == "context":
+        return [context_map(found["points"], found["labels"], found["pairs"])]
+    maps = found["maps"]
+    size = alignment_size([len(m["source"]) for m in maps], [len(m["target"]) for m in maps]) if together and maps else None
+    return [alignment(m["source"], m["target"], m["weights"], size) for m in maps]
+
+
 def _free(boxes: list[tuple[float, float, float, float]], at: np.ndarray, text: str) -> tuple[float, float] | None:
     """Where a label fits, in points from its dot: right, left, above or below; None where all of it is taken."""
     width, height = 4.2 * len(text), 9.5
     x, y = at * (6.6 * 72 / 1.24, 4.2 * 72 / 1.24)
-    for dx, dy in ((5, 0), (-5 - width, 0), (-width / 2, 9), (-width / 2, -9), (5, 9), (5, -9), (-5 - width, 9), (-5 - width, -9)):
+    for dx, dy in ((5, 0), (-5 - width, 0), (-width / 2, 9), (-width / 2, -9), (5, 9), (5, -9), (-5 - width, 9)):
         box = (x + dx, y + dy - height / 2, x + dx + width, y + dy + height / 2)
         inside = box[0] > -50 and box[2] < 6.6 * 72 / 1.24 + 50
         if inside and all(box[2] < b[0] or b[2] < box[0] or box[3] < b[1] or b[3] < box[1] for b in boxes):
@@ -138,8 +147,8 @@ def _free(boxes: list[tuple[float, float, float, float]], at: np.ndarray, text: 
     return None
 
 
-def curves(series: Mapping[str, tuple[Sequence[float], Sequence[float]]], x: str, y: str, low: float | None = None) -> Any:
-    """Lines of named (x, y) values."""
+def curves(series: Mapping[str, tuple[Sequence[float], Sequence[float]]], x: str, low: float | None = None) -> Any:
+    """Lines of named (x, y) values; the axis begins at `low` where it is given."""
     from matplotlib.ticker import MaxNLocator
 
     figure, axes = canvas(4.4, 2.8, series)
@@ -149,7 +158,7 @@ def curves(series: Mapping[str, tuple[Sequence[float], Sequence[float]]], x: str
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
     if low is not None:
         axes.set_ylim(bottom=low)
-    _named(axes, x, y)
+    _named(axes, x, "")
     if len(series) > 1:
         legend = axes.legend(fontsize=8, frameon=False, labelcolor=INK)
         for label in legend.get_texts():
@@ -168,10 +177,10 @@ def intervals(names: Sequence[str], series: Mapping[str, Sequence[tuple[float, f
                       color=COLOURS[number % len(COLOURS)])
     axes.set_xticks(range(len(names)), names)
     axes.set_xlim(-0.6, len(names) - 0.4)
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.05 * max([1.0, *(row[2] for rows in series.values() for row in rows)]))
     _named(axes, x, y)
     if len(series) > 1:
-        axes.legend(fontsize=8, frameon=False, labelcolor=INK)
+        axes.legend(fontsize=8, frameon=False, labelcolor=INK, ncol=len(series), loc="lower right", bbox_to_anchor=(1, 1))
     return figure
 
 
@@ -233,15 +242,15 @@ def svg(figure: Any, name: str, title: str, description: str) -> str:
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
         FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None})
     text = buffer.getvalue()
-    text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg"):], flags=re.DOTALL)
+    text = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", text[text.index("<svg"):], flags=re.DOTALL)
     text = re.sub(r'\b(id="|href="#|url\(#)', rf"\g<1>{name}-", text)
     for colour, variable in THEME.items():
         text = text.replace(colour, variable)
     text = re.sub(r"(font(?:-size)?: )([\d.]+px)(?: [^;\"]*)?", r"font-size: \2", text)
     text = re.sub(r"font-family: [^;\"]*;? ?", "", text)
-    head = re.match(r"<svg[^>]*>", text)
-    size = re.search(r'viewBox="[^"]*"', text)
-    opening = (f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" {size.group() if size else ""}'
-               f' role="img" aria-labelledby="{name}-title {name}-description"><title id="{name}-title">{escape(title)}</title>'
-               f'<desc id="{name}-description">{escape(description)}</desc>')
-    return opening + text[head.end() if head else 0:]
+    width, height = (72 * side for side in figure.get_size_inches())
+    spaces = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
+    shape = f'viewBox="0 0 {width:g} {height:g}" style="max-width: {1.5 * width:.0f}px"'
+    named = f'role="img" aria-labelledby="{name}-title {name}-description"'
+    said = f'<title id="{name}-title">{escape(title)}</title><desc id="{name}-description">{escape(description)}</desc>'
+    return f"<svg {spaces} {shape} {named}>{said}{text[text.index('>') + 1:]}"

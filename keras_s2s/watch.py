@@ -35,6 +35,10 @@ ABOUT = {
     "speed/tokens_per_second": "Real target tokens learnt from, a second.",
     "speed/memory_mib": "The most memory that the process has held, in MiB; on a GPU, the most it has held there.",
 }
+INSIDE = {
+    "attention": "Where the decoder looks (across) while it says each piece (down) of its own translation.",
+    "context": "Context vectors of dev sentences in two dimensions (PCA); each colour joins a sentence and its nearest.",
+}
 EMBEDDINGS = 10_000  # pieces of a vocabulary that the projector is given
 
 
@@ -126,13 +130,10 @@ class TensorBoard(keras.callbacks.Callback):
 
     def _images(self) -> None:
         found = maps.look(self.evaluate.predictor, self.evaluate.sources, self.evaluate.hypotheses)
-        drawn = [plots.png(figure) for figure in maps.figures(found, together=True)]
+        drawn = [plots.png(figure) for figure in plots.inside(found, together=True)]
         if drawn:
-            about = {"attention": "Where the decoder looks (across) while it says each piece (down) of its own translation.",
-                     "context": f"Context vectors of dev sentences in two dimensions (PCA, {100 * found.get('explained', 0):.0f} % "
-                                "of their variance); each colour joins a sentence and its nearest neighbour."}
             self.log.images(self.state.step, f"dev/{found['kind']}", [image for image, _ in drawn], drawn[0][1],
-                            about[found["kind"]])
+                            INSIDE[found["kind"]])
 
     def _histograms(self) -> None:
         for variable, gradient in zip(self.model.trainable_variables, gradients(self.model, self.evaluate.batches)):
@@ -224,8 +225,9 @@ class Progress(keras.callbacks.Callback):
                 f"accuracy {100 * logs['dev_accuracy']:.1f} %")
         if "dev_bleu" in logs:
             before: Any = next((entry for entry in reversed(self.state.history[:-1]) if "dev_bleu" in entry), {})
-            line += "".join(f"  {shown} {logs[name]:.1f}" + (f" ({round(logs[name] - before[name], 1) + 0.0:+.1f})" if name in before else "")
-                            for shown, name in (("BLEU", "dev_bleu"), ("chrF", "dev_chrf")))
+            for shown, name in (("BLEU", "dev_bleu"), ("chrF", "dev_chrf")):
+                line += f"  {shown} {logs[name]:.1f}"
+                line += f" ({round(logs[name] - before[name], 1) + 0.0:+.1f})" if name in before else ""
         say(line + f"  {logs['tokens_per_second']:,.0f} tokens/s" + ("  best" if self.state.best_epoch == epoch + 1 else ""))
         if "dev_bleu" in logs:
             i = epoch * 37 % len(self.evaluate.sources)

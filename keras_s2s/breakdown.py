@@ -1,0 +1,81 @@
+"""Where a model is good and where it is not: scores of parts of a set, with bootstrap intervals; TensorFlow is not needed."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from keras_s2s import metrics
+
+SAMPLES = 300  # of each bootstrap: enough for bounds in whole points
+FEWEST = 10  # sentences from which an interval says something
+EDGES = (5, 10, 15, 20, 30)
+
+
+class Part(NamedTuple):
+    """The scores of some of the sentences: value, low end, high end."""
+
+    name: str
+    sentences: int
+    bleu: tuple[float, float, float]
+    chrf: tuple[float, float, float]
+
+
+def by_length(sources: Sequence[str], references: Sequence[str], hypotheses: Sequence[str]) -> list[Part]:
+    """Scores of short and long sources, by words."""
+    bins = np.searchsorted(EDGES, [len(source.split()) for source in sources])
+    names = [f"{low + 1}-{high}" for low, high in zip([0, *EDGES], EDGES)] + [f">{EDGES[-1]}"]
+    return parts(names, bins, references, hypotheses)
+
+
+def by_unseen(sources: Sequence[str], references: Sequence[str], hypotheses: Sequence[str], known: set[str]) -> list[Part]:
+    """Scores by how many of the source's words occur in no training source."""
+    bins = np.minimum(3, [sum(word not in known for word in words(source)) for source in sources])
+    return parts(["none", "1", "2", "3 or more"], bins, references, hypotheses)
+
+
+def parts(names: Sequence[str], bins: np.ndarray, references: Sequence[str], hypotheses: Sequence[str]) -> list[Part]:
+    """Scores of each bin that has at least FEWEST sentences."""
+    found = []
+    for number, name in enumerate(names):
+        chosen = np.flatnonzero(bins == number).tolist()
+        if len(chosen) >= FEWEST:
+            said, right = ([side[i] for i in chosen] for side in (hypotheses, references))
+            bleu, chrf = (scored(said, right, metric) for metric in ("bleu", "chrf"))
+            found.append(Part(name, len(chosen), bleu, chrf))
+    return found
+
+
+def scored(hypotheses: Sequence[str], references: Sequence[str], metric: str) -> tuple[float, float, float]:
+    """A score with the ends of its 95 % interval."""
+    value = metrics.METRICS[metric]().corpus_score(list(hypotheses), [list(references)]).score
+    _, low, high = metrics.bootstrap(hypotheses, references, metric, SAMPLES)
+    return value, low, high
+
+
+def words(text: str) -> list[str]:
+    """The words of a text without the signs around them, case aside."""
+    def bare(word: str) -> str:
+        signs = "".join(sign for sign in set(word) if unicodedata.category(sign)[0] in "PS")
+        return word.strip(signs).casefold()
+
+    return [word for part in text.split() if (word := bare(part))]
+
+
+def known_words(texts: Iterable[str]) -> set[str]:
+    """All words of some texts."""
+    return {word for text in texts for word in words(text)}
+
+
+def length_ratios(references: Sequence[str], hypotheses: Sequence[str]) -> list[float]:
+    """Characters of each hypothesis for each character of its reference."""
+    return [len(hypothesis) / max(1, len(reference)) for hypothesis, reference in zip(hypotheses, references)]
+
+
+def sentence_scores(references: Sequence[str], hypotheses: Sequence[str]) -> list[float]:
+    """chrF of each sentence alone."""
+    chrf = metrics.METRICS["chrf"]()
+    return [chrf.sentence_score(hypothesis, [reference]).score for hypothesis, reference in zip(hypotheses, references)]

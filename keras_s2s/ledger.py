@@ -1,0 +1,117 @@
+"""What a run is made of, for its report: where the time went, the data, exports, settings, versions, sizes."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from keras_s2s import plots, timing
+from keras_s2s.config import Config, settings
+from keras_s2s.corpus import Rows
+from keras_s2s.page import Html, facts, html, picture, pictures, table
+from keras_s2s.run import Run
+
+
+def times(run: Run) -> Html:
+    """A bar for each step."""
+    steps, training = timing.read(run.path), run.metrics().get("training", {})
+    scoring = sum(entry.get("dev_seconds", 0.0) for entry in training.get("history", []))
+    learning = training.get("seconds", 0.0)
+    whole = steps.pop("training", learning + scoring)
+    spent = {"learning": learning, "scoring the dev set": scoring, "saving, watching": max(0.0, whole - learning - scoring),
+             **steps}
+    shown = {name: seconds for name, seconds in spent.items() if seconds >= 0.05}
+    if not shown:
+        return Html("")
+    unit, by = ("minutes", 60) if sum(shown.values()) > 300 else ("seconds", 1)
+    said = "; ".join(f"{name}: {duration(seconds)}" for name, seconds in shown.items())
+    return pictures(picture(plots.bars({name: seconds / by for name, seconds in shown.items()}, unit), "time",
+                            f"In all {duration(sum(shown.values()))}", said)) + table(
+        ("step", "time"), [(name, duration(seconds)) for name, seconds in shown.items()])
+
+
+def data(run: Run) -> Html:
+    """Pairs by set, and what was left out of them and why."""
+    rows = []
+    for name in run.splits():
+        pairs = Rows(run.data / f"{name}.tsv")
+        lengths = [[len(text.decode().split()) for text in side] for side in
+                   pairs.read(range(0, len(pairs), 1 + len(pairs) // 20_000))]
+        rows.append((name, len(pairs), *(round(sum(side) / max(1, len(side)), 1) for side in lengths)))
+    parts = table(("set", "pairs", "words a source", "words a target"), rows)
+    return parts + (rejects(run.path / "rejects.tsv") or Html('<p class="note">No line was left out.</p>'))
+
+
+def rejects(path: Path) -> Html:
+    """Lines that were left out, by reason, with the first of each."""
+    reasons: Counter[str] = Counter()
+    first: dict[str, str] = {}
+    with contextlib.suppress(FileNotFoundError), open(path, encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE):
+            reasons[row["reason"]] += 1
+            first.setdefault(row["reason"], f"{Path(row['file']).name}, line {row['line']}: {(row['text'] or '')[:80]}")
+    return table(("left out", "lines", "the first"), [(name, count, first[name]) for name, count in reasons.most_common()])
+
+
+def exports(run: Run) -> Html:
+    """What export/report.json says of each format, whatever it says.
+
+    It is an object with an entry for each format; an entry is an object of figures and words, or a list of such objects.
+    """
+    try:
+        told = json.loads((run.export / "report.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return Html("")
+    entries = [(name, row) for name, value in told.items() for row in (value if isinstance(value, list) else [value])
+               if isinstance(row, dict)] if isinstance(told, dict) else []
+    columns = list(dict.fromkeys(key for _, row in entries for key in row))
+    return table(("format", *(column.replace("_", " ") for column in columns)),
+                 [(name, *(_short(row.get(column, "")) for column in columns)) for name, row in entries])
+
+
+def _short(value: Any) -> Any:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_short(part)}" for key, part in value.items())
+    if isinstance(value, list):
+        return ", ".join(str(_short(part)) for part in value)
+    return round(value, 4) if isinstance(value, float) else ("yes" if value else "no") if isinstance(value, bool) else value
+
+
+def configuration(run: Run) -> Html:
+    """Every setting by section."""
+    def shown(value: Any) -> str:
+        return (", ".join(Path(str(part)).name for part in value) or "\u2014") if isinstance(value, tuple) else str(value)
+
+    def of(config: Config, full: str) -> Any:
+        section_name, _, name = full.partition(".")
+        return getattr(getattr(config, section_name), name)
+
+    values = {full: of(run.config, full) for full in settings()}
+    return facts({full: Html(f'<span class="set">{html(shown(value))}</span>') if value != of(Config(), full) else shown(value)
+                  for full, value in values.items()})
+
+
+def versions(run: Run) -> dict[str, str]:
+    """The versions the run was made with."""
+    return json.loads((run.path / "config.json").read_text(encoding="utf-8")).get("versions", {})
+
+
+def sizes(run: Run) -> dict[str, str]:
+    """What the model and the folders weigh."""
+    shown = {"weights": f"{run.metrics().get('training', {}).get('weights', 0):,}"}
+    for folder in sorted(path for path in run.path.iterdir() if path.is_dir()):
+        size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+        shown[f"{folder.name}/"] = f"{size / 1e6:,.1f} MB"
+    return shown
+
+
+def duration(seconds: float) -> str:
+    """Such as 45 s, 12 min, 3 h 20 min."""
+    if seconds < 100:
+        return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"

@@ -1,0 +1,218 @@
+"""report.html: what became of a run, for a person to read; one file, made from the run's folder without the model."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from keras_s2s import breakdown, ledger, plots
+from keras_s2s.corpus import Rows
+from keras_s2s.evaluation import Translated, inside, recall
+from keras_s2s.files import write_whole
+from keras_s2s.ledger import duration
+from keras_s2s.page import Html, contents, example, facts, html, page, picture, pictures, section, table, tiles
+from keras_s2s.run import Run, RunError
+
+EXAMPLES = 6  # of the best, of the worst, of any
+WORDS_OF = 1_000_000  # training sources, evenly spaced, whose words count as known
+SEED = 7
+
+
+class Finished(NamedTuple):
+    """A run with all that its report is made of."""
+
+    run: Run
+    metrics: dict[str, Any]  # metrics.json
+    sets: dict[str, Translated]  # by name, the one that is looked at closely first
+
+    @property
+    def name(self) -> str:
+        return self.run.path.resolve().name
+
+    @property
+    def history(self) -> list[dict[str, float]]:
+        return self.metrics.get("training", {}).get("history", [])
+
+
+def complete(run: Run) -> bool:
+    """Whether the run has scored and kept its translations of every set."""
+    return all(name in run.metrics() and recall(run, name) is not None for name in run.splits()[1:])
+
+
+def gather(path: Path) -> Finished:
+    """Reads a run.
+
+    Raises:
+        ValueError: not a run, or one that has not been evaluated.
+    """
+    run = Run.open(path)
+    names = run.splits()[2:] + run.splits()[1:2]
+    if not names or not complete(run):
+        raise RunError(f"{path} has no translations to report on yet. Finish it with: python train.py --run {path} --resume")
+    return Finished(run, run.metrics(), {name: done for name in names if (done := recall(run, name))})
+
+
+def write(path: Path, output: Path | None = None) -> Path:
+    """Writes the run's report.html, or to another file; returns its path.
+
+    Raises:
+        ValueError: not a run, or not trained yet.
+        OSError: the disk cannot take it.
+    """
+    file = output or path / "report.html"
+    write_whole(file, single(gather(path)).encode())
+    return file
+
+
+def single(found: Finished) -> str:
+    """The report of one run as HTML."""
+    run, (name, done), kept = found.run, next(iter(found.sets.items())), inside(found.run)
+    sections = [
+        section("Scores", scores(found)), section("How it learnt", curves({found.name: found})),
+        section("Where it is good, and where not", parts(run, done),
+                note=f"On {name}, by what is read. Lines are 95 % intervals of {breakdown.SAMPLES} bootstrap samples; parts of "
+                     f"fewer than {breakdown.FEWEST} sentences are left out."),
+        section("Translations", *examples(done), note="Words that are not in the reference are dotted; words of the reference "
+                "that the translation does not have are underlined."),
+        section("Inside the model", within(kept), note="Where the decoder looks (across) while it says each piece of its "
+                "translation (down)." if kept and kept["kind"] == "attention" else ""),
+        section("Where the time went", ledger.times(run)),
+        section("Data", ledger.data(run)), section("Exports", ledger.exports(run)),
+        section("Configuration", ledger.configuration(run), note="What differs from the defaults is marked."),
+        section("Versions and sizes", facts({**ledger.versions(run), **ledger.sizes(run)}))]
+    return page(f"{found.name}: report", [head(found, name), contents(sections), *sections])
+
+
+def head(found: Finished, name: str) -> Html:
+    """The run's name and its most important figures."""
+    training, row, model = found.metrics.get("training", {}), found.metrics[name], found.run.config.model
+    kind = f"{model.cell.upper()}, {model.num_layers} layer{'s' * (model.num_layers > 1)} of {model.units}" + (
+        ", bidirectional" * model.bidirectional) + (f", {model.attention} attention" if model.attention != "none" else
+                                                    ", the context vector alone")
+    low, high = row["bleu_interval"]
+    return Html(f"<header><h1>{html(found.name)}</h1><p class=\"note\">{html(kind)}</p></header>") + tiles({
+        f"BLEU on {name}": Html(f"{row['bleu']:.1f}<small>95 %: {low:.1f} to {high:.1f}</small>"),
+        f"chrF on {name}": Html(f"{row['chrf']:.1f}<small>{row['sentences']:,} sentences</small>"),
+        "exact": Html(f"{row['exact_match']:.1f} %<small>equal to a reference</small>"),
+        "trained": Html(f"{duration(training.get('seconds', 0))}<small>{training.get('epochs', 0)} epochs, "
+                        f"{training.get('steps', 0):,} steps</small>"),
+        "weights": Html(f"{training.get('weights', 0):,}<small>best after epoch {training.get('best_epoch', '?')}</small>")})
+
+
+def scores(found: Finished) -> Html:
+    """Every set's scores, and how they are made."""
+    rows = []
+    for name in found.run.splits()[1:]:
+        row = found.metrics[name]
+        low, high = row["bleu_interval"]
+        for label, part, interval in ((name, row, f"{low:.1f} to {high:.1f}"), ("source not in training", row.get("unseen"), "")):
+            if part:
+                rows.append((label, part["sentences"], part["bleu"], interval, part["chrf"], part["exact_match"], part["wer"],
+                             part["cer"], f"{part['length_ratio']:.2f}", part["repetition_rate"]))
+    return table(("set", "sentences", "BLEU", "95 %", "chrF", "exact %", "WER", "CER", "length ratio", "repeats %"),
+                 rows) + signatures(found)
+
+
+def signatures(found: Finished) -> Html:
+    """How the scores are made, so that others can make the same."""
+    recipes = found.metrics[next(iter(found.sets))]["signatures"].values()
+    return Html("".join(f'<p class="note"><code>{html(recipe)}</code></p>' for recipe in recipes))
+
+
+def curves(found: dict[str, Finished]) -> Html:
+    """Loss, scores, accuracy and speed by epoch, of one run or several."""
+    def lines(*names: tuple[str, str]) -> dict[str, Any]:
+        drawn = {}
+        for run, one in found.items():
+            for key, label in names:
+                points = [(entry["epoch"], entry[key]) for entry in one.history if key in entry]
+                if points:
+                    shown = label if len(found) == 1 else run if len(names) == 1 else f"{run}, {label}"
+                    drawn[shown] = tuple(zip(*points))
+        return drawn
+
+    kinds = [("loss", "Loss, nats for each token", [("loss", "training"), ("dev_loss", "dev")] if len(found) == 1
+              else [("dev_loss", "dev")]),
+             ("bleu", "BLEU and chrF of the dev set" if len(found) == 1 else "BLEU of the dev set",
+              [("dev_bleu", "BLEU"), ("dev_chrf", "chrF")][:2 if len(found) == 1 else 1]),
+             ("accuracy", "Share of dev tokens right, with teacher forcing", [("dev_accuracy", "dev")]),
+             ("speed", "Target tokens a second", [("tokens_per_second", "speed")])]
+    return pictures(*(picture(plots.curves(drawn, "epoch", 0 if name == "speed" else None), name, title, told(drawn))
+                      for name, title, names in kinds if (drawn := lines(*names))))
+
+
+def told(drawn: dict[str, Any]) -> str:
+    """Curves in words."""
+    return " ".join(f"{name}: {ys[0]:.4g} in epoch {xs[0]:.0f}, {ys[-1]:.4g} in epoch {xs[-1]:.0f}; lowest {min(ys):.4g}, "
+                    f"highest {max(ys):.4g}." for name, (xs, ys) in drawn.items())
+
+
+def parts(run: Run, done: Translated) -> Html:
+    """Scores by source length and by unseen words, and how the lengths of translations compare."""
+    train = Rows(run.data / "train.tsv")
+    every = -(-len(train) // WORDS_OF)
+    known = breakdown.known_words(train[i][0].decode() for i in range(0, len(train), every))
+    sides = (done.sources, done.references, done.hypotheses)
+    drawn = []
+    for name, title, x, rows in (
+            ("length", "By words of the source", "words of the source", breakdown.by_length(*sides)),
+            ("unseen", "By words of the source that training never met", "unseen words", breakdown.by_unseen(*sides, known))):
+        if len(rows) > 1:
+            names = [f"{row.name}\n({row.sentences:,})" for row in rows]
+            said = "; ".join(f"{row.name}: {row.sentences} sentences, BLEU {ranged(row.bleu)}, chrF {ranged(row.chrf)}"
+                             for row in rows)
+            values = {"BLEU": [row.bleu for row in rows], "chrF": [row.chrf for row in rows]}
+            drawn.append(picture(plots.intervals(names, values, f"{x} (sentences)", ""), f"by-{name}", title, said))
+    ratios = breakdown.length_ratios(done.references, done.hypotheses)
+    edges = [i / 10 for i in range(0, 26)]
+    middle = sum(0.8 <= ratio <= 1.25 for ratio in ratios) / len(ratios)
+    said = (f"{100 * middle:.0f} % of the translations are between 0.8 and 1.25 times as long as their reference; "
+            f"{100 * sum(ratio < 0.8 for ratio in ratios) / len(ratios):.0f} % are shorter.")
+    drawn.append(picture(plots.histogram(ratios, edges, "characters of the translation for each of the reference",
+                                         "sentences", 1.0), "ratio", f"Length ratio: {said}", said))
+    return pictures(*drawn)
+
+
+def ranged(value: tuple[float, float, float]) -> str:
+    """A value and its interval in words."""
+    return f"{value[0]:.1f} ({value[1]:.1f} to {value[2]:.1f})"
+
+
+def examples(done: Translated) -> list[Html]:
+    """The best, the worst and some random translations."""
+    values = breakdown.sentence_scores(done.references, done.hypotheses)
+    long = [i for i in range(len(values)) if len(done.sources[i].split()) >= 4] or list(range(len(values)))
+    ordered = sorted(long, key=lambda i: (values[i], len(done.references[i])))
+    chosen = {"The best": ordered[::-1][:EXAMPLES], "The worst": ordered[:EXAMPLES],
+              "At random": random.Random(SEED).sample(range(len(values)), min(EXAMPLES, len(values)))}
+    return [Html(f"<h3>{title}</h3>") + Html("".join(
+        example(done.sources[i], done.references[i], {"translation": done.hypotheses[i]}, {"translation": values[i]})
+        for i in rows)) for title, rows in chosen.items()]
+
+
+def within(found: dict[str, Any] | None) -> Html:
+    """Attention maps, or the map of context vectors."""
+    if not found:
+        return Html("")
+    drawn = plots.inside(found)
+    if found["kind"] == "context":
+        share = f"{100 * found['explained']:.0f} %"
+        title = (f"Context vectors of {len(found['points'])} sentences in two dimensions (PCA, {share} of their variance). "
+                 "Each colour joins a sentence and its nearest neighbour.")
+        said = "; ".join(f"“{found['labels'][i]}” is nearest to “{found['labels'][j]}”" for i, j in found["pairs"])
+        return pictures(picture(drawn[0], "context", title, said, wide=True))
+    return pictures(*(picture(figure, f"attention-{number}", f"{spelt(one['source'])}  \u2192  {spelt(one['target'])}",
+                              strongest(one)) for number, (figure, one) in enumerate(zip(drawn, found["maps"]), 1)))
+
+
+def spelt(pieces: list[str]) -> str:
+    """The text that pieces make up."""
+    return "".join(piece for piece in pieces if piece != "<eos>").replace("▁", " ").strip()
+
+
+def strongest(one: dict[str, Any]) -> str:
+    """An attention map in words."""
+    pairs = (f"{piece} looks at {one['source'][max(range(len(row)), key=row.__getitem__)]}"
+             for piece, row in zip(one["target"], one["weights"]))
+    return "; ".join(pairs).replace("▁", "_")
