@@ -7,7 +7,7 @@ the sum of gradients is divided by the global count of tokens, and only then cli
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import keras
@@ -27,7 +27,7 @@ class TeacherForced(keras.Model):
         total_steps: of the whole training, for the learning rate's schedule.
 
     Each step reports the loss (nats a real token, without label smoothing), token accuracy, the norm of the gradient before
-    clipping, and the real tokens of source and target.
+    clipping, and the real tokens of the target.
     """
 
     def __init__(self, model: EncoderDecoder, total_steps: int):
@@ -37,6 +37,8 @@ class TeacherForced(keras.Model):
         optimizer = build_optimizer(self.settings, total_steps, self.trainable_variables)
         if self.settings.precision == "mixed_float16":
             optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+        # Else `fit` would end by putting the average into the weights; but it ends where an epoch was broken off as well.
+        optimizer.finalize_variable_values = lambda variables: None
         self.compile(optimizer=optimizer, jit_compile=False)
         self.optimizer.build(self.trainable_variables)
 
@@ -95,7 +97,7 @@ class TeacherForced(keras.Model):
         right = self.core.target.accuracy(target_out, logits) * weights
         return tf.reduce_sum(plain), tf.reduce_sum(right), tf.reduce_sum(weights)
 
-    def score(self, batches: tf.data.Dataset) -> dict[str, float]:
+    def score(self, batches: Iterable[Any]) -> dict[str, float]:
         """Loss and token accuracy over all real tokens of a data set."""
         totals = [0.0, 0.0, 0.0]
         for inputs, target_out, weights in batches:
@@ -104,18 +106,19 @@ class TeacherForced(keras.Model):
 
     @contextlib.contextmanager
     def averaged(self) -> Iterator[None]:
-        """Within, the weights are their moving average where `train.ema` asks for one."""
-        if not self.settings.ema:
-            yield
-            return
+        """Within, the weights are their moving average where `train.ema` asks for one; after it, all is as it was before.
+
+        The dropout seeds too: Keras draws the masks of recurrent dropout even where it does not use them.
+        """
         optimizer: Any = getattr(self.optimizer, "inner_optimizer", self.optimizer)
-        own = [variable.numpy() for variable in self.trainable_variables]
-        for variable, average in zip(self.trainable_variables, optimizer._model_variables_moving_average):
-            variable.assign(average)
+        averages = zip(self.trainable_variables, optimizer._model_variables_moving_average) if self.settings.ema else ()
+        own = [(variable, variable.numpy()) for variable in self.variables]
         try:
+            for variable, average in averages:
+                variable.assign(average)
             yield
         finally:
-            for variable, value in zip(self.trainable_variables, own):
+            for variable, value in own:
                 variable.assign(value)
 
     @property
@@ -126,8 +129,12 @@ class TeacherForced(keras.Model):
 
 def train(model: TeacherForced, rows: Any, batches: Batches, state: State, callbacks: list[keras.callbacks.Callback]) -> None:
     """Runs `fit` from `state.step` to the last epoch; an epoch that was broken off is finished first."""
-    length, epochs = batches.steps_per_epoch, model.settings.epochs
+    length, epochs, patience = batches.steps_per_epoch, model.settings.epochs, model.settings.patience
     core = model.core
+    if state.sums and state.step % length == 0:
+        end_epoch(model, callbacks, len(state.history))
+    if state.done(epochs, patience):
+        return
     for first, last in pieces(state.step, length, epochs):
         data = training_batches(rows, batches, core.source, core.target, first, last)
         model.fit(data, initial_epoch=first // length, epochs=-(-last // length),
@@ -135,6 +142,15 @@ def train(model: TeacherForced, rows: Any, batches: Batches, state: State, callb
                   shuffle=False)
         if model.stop_training:
             return
+
+
+def end_epoch(model: TeacherForced, callbacks: list[keras.callbacks.Callback], epoch: int) -> None:
+    """What follows the last step of an epoch, for a training that ended between the two."""
+    every = keras.callbacks.CallbackList(callbacks, model=model)
+    every.on_train_begin()
+    every.on_epoch_begin(epoch)
+    every.on_epoch_end(epoch, {})
+    every.on_train_end()
 
 
 def pieces(step: int, steps_per_epoch: int, epochs: int) -> list[tuple[int, int]]:

@@ -72,11 +72,17 @@ NAMED = [(f"{name} sees a {how} {what}.", f"{naam} एक {OF_WHAT[how]} {WHAT[w
          for i, (name, naam) in enumerate(NAMES) for j, (how, what) in enumerate(product(OF_WHAT, WHAT)) if (i + j) % 2]
 
 
-def finish(path, made: Config):
-    """A run from its corpus to its scores, as train.py makes it; returns its path."""
+def begin(path, made: Config):
+    """A run that is ready to be trained."""
     run = workflow.open_run(path, made, False)
     workflow.prepare_corpus(run)
     workflow.prepare_assets(run)
+    return run
+
+
+def finish(path, made: Config):
+    """A run from its corpus to its scores, as train.py makes it; returns its path."""
+    run = begin(path, made)
     workflow.train(run, False)
     workflow.evaluate(run)
     return path
