@@ -2,16 +2,18 @@
 
 import sys
 
-from keras_s2s import cli
+from keras_s2s import cli, sweep
+from keras_s2s.run import resume_command
 
 
 def main() -> int:
     arguments = cli.training_arguments()
-    return cli.guarded(lambda: story(arguments))
+    if arguments.sweep:
+        return cli.guarded(lambda: sweep.sweep(arguments, story), "the same command")
+    return cli.guarded(lambda: story(arguments), resume_command(arguments.run))
 
 
 def story(arguments) -> None:
-    from export import saved_model
     from keras_s2s import workflow
 
     run = workflow.open_run(arguments.run, arguments.config, arguments.resume)
@@ -19,6 +21,8 @@ def story(arguments) -> None:
     workflow.prepare_assets(run)
     workflow.train(run, arguments.resume)
     predictor = workflow.evaluate(run)
+
+    from export import saved_model  # only now: its import takes seconds
     saved_model.export(run)
     workflow.show(run, predictor)
 

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import math
-import signal
 import time
 from collections.abc import Iterator
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from keras_s2s import metrics
@@ -22,14 +20,15 @@ from keras_s2s.checkpoints import Checkpoints, State
 from keras_s2s.corpus import Rows
 from keras_s2s.predictor import Predictor
 from keras_s2s.run import Run
+from keras_s2s.stopping import Signals, Stopped, handled
 from keras_s2s.training import TeacherForced
 from keras_s2s.watch import Progress, TensorBoard
 
 EVALUATED = 2000  # dev pairs translated at most after an epoch
 
 
-class TrainingStopped(Exception):
-    """Training ended before its time; the message says why, where, and how to go on."""
+class TrainingStopped(ValueError):
+    """Training cannot go on; the message says why, where, and what to do."""
 
 
 class Guard(keras.callbacks.Callback):
@@ -37,7 +36,7 @@ class Guard(keras.callbacks.Callback):
 
     def __init__(self, run: Run, state: State):
         super().__init__()
-        self.run, self.state, self.bad = run, state, 0
+        self.run, self.state = run, state
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         loss, norm = float(logs["loss"]), float(logs["gradient_norm"])
@@ -60,9 +59,11 @@ class Evaluate(keras.callbacks.Callback):
     `train.monitor` and ends training when `train.patience` evaluations brought nothing better.
     """
 
-    def __init__(self, predictor: Predictor, dev: Rows, batches: tf.data.Dataset, state: State, checkpoints: Checkpoints):
+    def __init__(self, predictor: Predictor, dev: Rows, batches: tf.data.Dataset, state: State, checkpoints: Checkpoints,
+                 asked: Signals):
         super().__init__()
         self.predictor, self.batches, self.state, self.checkpoints = predictor, batches, state, checkpoints
+        self.asked = asked
         pairs = dev.read(range(min(len(dev), EVALUATED)))
         self.sources, self.references = ([text.decode() for text in side] for side in pairs)
         self.hypotheses: list[str] = []
@@ -71,10 +72,11 @@ class Evaluate(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         train, begun = self.model.settings, time.monotonic()
         with self.model.averaged():
-            scores = {f"dev_{name}": value for name, value in self.model.score(self.batches).items()}
+            scores = {f"dev_{name}": value for name, value in self.model.score(self.asked.between(self.batches)).items()}
             last = epoch + 1 == train.epochs
             if (epoch + 1) % train.evaluate_every == 0 or last:
-                self.hypotheses = [answer.texts[0] for answer in self.predictor.predict(self.sources)]
+                self.hypotheses = [answer.texts[0] for answer in self.predictor.predict(
+                    self.sources, lambda _: self.asked.check())]
                 found = metrics.score(self.hypotheses, self.references)
                 self.signatures = found.signatures
                 scores |= {"dev_bleu": found.bleu, "dev_chrf": found.chrf, "dev_exact_match": found.exact_match,
@@ -95,30 +97,31 @@ class Evaluate(keras.callbacks.Callback):
 
 
 class History(keras.callbacks.Callback):
-    """Means over each epoch, into the logs and the run's state."""
+    """Means over each epoch, into the logs; the sums are part of the run's state, for an epoch that is broken off."""
 
     def __init__(self, state: State):
         super().__init__()
-        self.state = state
+        self.state, self.mark = state, 0.0
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        self.begun, self.totals, self.tokens = time.monotonic(), np.zeros(2), 0.0
+        self.mark = time.monotonic()
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        tokens = float(logs["tokens"])
-        self.totals += tokens * np.array([float(logs["loss"]), float(logs["accuracy"])])
-        self.tokens += tokens
+        now, tokens = time.monotonic(), float(logs["tokens"])
+        self.state.seconds += now - self.mark
+        for name, value in {"tokens": tokens, "seconds": now - self.mark, "loss": tokens * float(logs["loss"]),
+                            "accuracy": tokens * float(logs["accuracy"])}.items():
+            self.state.sums[name] = self.state.sums.get(name, 0.0) + value
+        self.mark = now
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        seconds = time.monotonic() - self.begun
-        loss, accuracy = self.totals / self.tokens
-        logs.update(loss=loss, accuracy=accuracy, tokens_per_second=self.tokens / seconds, seconds=seconds,
-                    learning_rate=float(self.model.optimizer.learning_rate))
-        self.state.seconds += seconds
+        sums = self.state.sums
+        logs.update(loss=sums["loss"] / sums["tokens"], accuracy=sums["accuracy"] / sums["tokens"], seconds=sums["seconds"],
+                    tokens_per_second=sums["tokens"] / sums["seconds"], learning_rate=float(self.model.optimizer.learning_rate))
 
 
 class Record(keras.callbacks.Callback):
-    """Puts the finished epoch's logs into the history that is saved."""
+    """Puts the finished epoch's logs into the history that is saved; the next epoch's sums begin at nothing."""
 
     def __init__(self, state: State):
         super().__init__()
@@ -127,25 +130,24 @@ class Record(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         kept = {name: float(value) for name, value in logs.items() if name not in ("gradient_norm", "tokens")}
         self.state.history.append({"epoch": epoch + 1, "step": self.state.step, **kept})
+        self.state.sums = {}
 
 
 class Save(keras.callbacks.Callback):
     """Saves everything the next step depends on: at each end of an epoch, by steps, by minutes, and when asked to stop."""
 
-    def __init__(self, run: Run, state: State, checkpoints: Checkpoints):
+    def __init__(self, state: State, checkpoints: Checkpoints, asked: Signals):
         super().__init__()
-        self.run, self.state, self.checkpoints = run, state, checkpoints
-        self.saved, self.stop_signal = time.monotonic(), 0
+        self.state, self.checkpoints, self.asked = state, checkpoints, asked
+        self.saved = time.monotonic()
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         train = self.model.settings
         due = train.save_every_steps and self.state.step % train.save_every_steps == 0
         due = due or train.save_every_minutes and time.monotonic() - self.saved > 60 * train.save_every_minutes
-        if due or self.stop_signal:
+        if due and batch + 1 < self.params["steps"]:  # the last step of an epoch is saved with what follows it
             self._save()
-        if self.stop_signal:
-            raise TrainingStopped(f"stopped at step {self.state.step:,} by {signal.Signals(self.stop_signal).name}; all is "
-                                  f"saved. Go on with: python train.py --run {self.run.path} --resume")
+        self.asked.check()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         self._save()
@@ -156,24 +158,20 @@ class Save(keras.callbacks.Callback):
 
     @contextlib.contextmanager
     def signals(self) -> Iterator[None]:
-        """Within, Ctrl-C and SIGTERM end training after the step at hand, with everything saved."""
-        def ask(number: int, frame: Any) -> None:
-            if self.stop_signal:  # asked twice: at once
-                raise KeyboardInterrupt
-            self.stop_signal = number
-
-        before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+        """Within, Ctrl-C and SIGTERM end training after the batch at hand, with everything saved."""
+        with handled(self.asked.note):
+            try:
+                yield
+                self.asked.check()
+            except Stopped as stopped:
+                self._save()
+                raise Stopped(stopped.number, f" after step {self.state.step:,}; all is saved") from None
 
 
 def callbacks(run: Run, state: State, model: TeacherForced, dev: Rows, dev_batches: tf.data.Dataset,
               steps_per_epoch: int) -> list[keras.callbacks.Callback]:
     """All callbacks of a training, in their order; `Save` is the last."""
-    checkpoints = run.checkpoints
-    evaluate = Evaluate(Predictor(model.core), dev, dev_batches, state, checkpoints)
+    checkpoints, asked = run.checkpoints, Signals()
+    evaluate = Evaluate(Predictor(model.core), dev, dev_batches, state, checkpoints, asked)
     return [Guard(run, state), History(state), evaluate, Record(state), TensorBoard(run, state, evaluate),
-            Progress(state, steps_per_epoch, evaluate), Save(run, state, checkpoints)]
+            Progress(state, steps_per_epoch, evaluate), Save(state, checkpoints, asked)]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any, NoReturn
 
 from keras_s2s.config import Config, Search, settings
 from keras_s2s.presets import PRESETS
+from keras_s2s.stopping import at_once, handled
 
 
 class Arguments(argparse.ArgumentParser):
@@ -43,11 +45,17 @@ def training_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
                         help="any setting, such as model.units=512 train.epochs=30; see --settings")
     parser.add_argument("--settings", action="store_true", help="list every setting with its value, and stop")
     parser.add_argument("--run", type=Path, metavar="DIR", help="the run directory; default: runs/ and the data's name")
+    parser.add_argument("--sweep", nargs="+", metavar="NAME=VALUE,VALUE", default=[],
+                        help="a run for each combination, into one table: --sweep units=128,256 dropout=0.2,0.3")
     parser.add_argument("--resume", action="store_true", help="go on with a run from its last save")
     arguments = parser.parse_args(argv)
     try:
-        arguments.run = arguments.run or Path("runs") / _name(arguments)
+        arguments.run = arguments.run or Path("runs") / (_name(arguments) + "-sweep" * bool(arguments.sweep))
         arguments.config = _config(arguments)
+        if arguments.sweep:
+            from keras_s2s.sweep import grid
+
+            grid(arguments.config, arguments.sweep)  # a mistake is told before any work is done
     except ValueError as error:
         parser.error(str(error))
     if arguments.settings:
@@ -64,7 +72,7 @@ def _name(arguments: argparse.Namespace) -> str:
 def _config(arguments: argparse.Namespace) -> Config:
     """The preset, or the run's own configuration when it is resumed, with what the options change."""
     config = PRESETS[arguments.preset or "context"][1]
-    if arguments.resume:
+    if arguments.resume and not arguments.sweep:
         from keras_s2s.run import Run
 
         config = Run.open(arguments.run).config
@@ -87,17 +95,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     return guarded(lambda: arguments.command(arguments))
 
 
-def guarded(work: Callable[[], Any]) -> int:
-    """Runs a command; a mistake of the user's ends in one message on standard error, never in a traceback."""
+def guarded(work: Callable[[], Any], go_on: str = "") -> int:
+    """Runs a command; a mistake of the user's or a signal ends in one message on standard error, never in a traceback.
+
+    Args:
+        work: the command; returns the exit status, or None for 0.
+        go_on: the command that goes on where a signal ended this one.
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
-        return work() or 0
+        with handled(at_once):
+            return work() or 0
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except KeyboardInterrupt:
-        print("stopped.", file=sys.stderr)
-        return 130
+    except KeyboardInterrupt as stopped:
+        print((str(stopped) or "stopped.") + (f" Go on with: {go_on}" if go_on else ""), file=sys.stderr)
+        return 128 + getattr(stopped, "number", signal.SIGINT)
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -133,6 +147,12 @@ def _parser() -> argparse.ArgumentParser:
     _search_options(compare)
     compare.set_defaults(command=_compare)
 
+    report = commands.add_parser("report", help="a run's report.html anew, or several runs compared on one page")
+    report.add_argument("runs", nargs="+", type=Path, metavar="RUN")
+    report.add_argument("--output", type=Path, metavar="FILE",
+                        help="default: RUN/report.html; of several runs: comparison.html beside the first")
+    report.set_defaults(command=_report)
+
     inspect = commands.add_parser("inspect", help="what a run is: data, model, scores, sizes")
     inspect.add_argument("run", type=Path, metavar="RUN")
     inspect.add_argument("--json", action="store_true")
@@ -146,38 +166,46 @@ def _search_options(parser: argparse.ArgumentParser) -> None:
                         help="any setting of the search, such as length_penalty=1 no_repeat_ngram=3 temperature=0.8")
 
 
-def search_settings(arguments: argparse.Namespace) -> Search:
+def search_settings(run: Path, arguments: argparse.Namespace) -> Search:
     """The run's search settings with what the options change; reads config.json only."""
     from keras_s2s.run import Run
 
-    config = Run.open(arguments.run if hasattr(arguments, "run") else arguments.runs[0]).config
-    beam = arguments.beam_size or max(config.search.beam_size, getattr(arguments, "n_best", 1))
+    config, n_best = Run.open(run).config, getattr(arguments, "n_best", 1)
+    if n_best < 1:
+        raise ValueError(f"--n-best must be at least 1; got {n_best}.")
+    beam = max(config.search.beam_size, n_best) if arguments.beam_size is None else arguments.beam_size
     names = [item.partition("=")[0] for item in arguments.set]
     if any(Config.find(name)[0] != "search" for name in names):
         raise ValueError("only settings of the search can be changed here: "
                          + ", ".join(name for name in settings() if name.startswith("search.")) + ".")
     changed = config.set([f"search.beam_size={beam}", *arguments.set]).search
-    if getattr(arguments, "n_best", 1) > changed.beam_size:
-        raise ValueError(f"--n-best {arguments.n_best} needs a beam at least as wide; got --beam-size {changed.beam_size}.")
+    if n_best > changed.beam_size:
+        raise ValueError(f"--n-best {n_best} needs a beam at least as wide; got --beam-size {changed.beam_size}.")
     return changed
 
 
 def _translate(arguments: argparse.Namespace) -> int:
     from keras_s2s.translating import translate
 
-    return translate(arguments, search_settings(arguments))
+    return translate(arguments, search_settings(arguments.run, arguments))
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:
     from keras_s2s.commands import evaluate
 
-    return evaluate(arguments, search_settings(arguments))
+    return evaluate(arguments, search_settings(arguments.run, arguments))
 
 
 def _compare(arguments: argparse.Namespace) -> int:
     from keras_s2s.commands import compare
 
-    return compare(arguments, search_settings(arguments))
+    return compare(arguments, [search_settings(run, arguments) for run in arguments.runs])
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    from keras_s2s.commands import report
+
+    return report(arguments)
 
 
 def _inspect(arguments: argparse.Namespace) -> int:

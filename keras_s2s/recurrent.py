@@ -11,7 +11,31 @@ from keras import ops
 
 from keras_s2s.config import Model, require
 
-LAYERS = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU}
+
+class MasksInTraining:
+    """Keras 3.15 draws the masks of recurrent dropout in inference too, where nothing uses them: an export would carry
+    random numbers, and each evaluation would move the seeds on. This draws them in training alone."""
+
+    def call(self, sequences, initial_state=None, mask=None, training=False):
+        cell, rate = self.cell, self.cell.recurrent_dropout
+        cell.recurrent_dropout = rate if training else 0.0
+        try:
+            return super().call(sequences, initial_state=initial_state, mask=mask, training=training)
+        finally:
+            cell.recurrent_dropout = rate
+
+
+@keras.saving.register_keras_serializable("keras_s2s")
+class LSTM(MasksInTraining, keras.layers.LSTM):
+    """Keras's LSTM."""
+
+
+@keras.saving.register_keras_serializable("keras_s2s")
+class GRU(MasksInTraining, keras.layers.GRU):
+    """Keras's GRU."""
+
+
+LAYERS = {"lstm": LSTM, "gru": GRU}
 STATES = {"lstm": ("h", "c"), "gru": ("h",)}
 FIRST_RESIDUAL = 2  # index of the first layer with a residual connection (Wu et al., 2016, start at the third)
 

@@ -1,19 +1,28 @@
 """A run directory: everything needed to translate, resume or export, in one folder that can be moved.
 
-    runs/NAME/  config.json  assets/  data/  checkpoints/  logs/  metrics.json  rejects.tsv  export/
+    runs/NAME/  config.json  assets/  data/  checkpoints/  logs/  metrics.json  rejects.tsv  export/  lock
 """
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import importlib.metadata
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
-from keras_s2s.config import Config, Search
+from keras_s2s import lock
+from keras_s2s.config import Config, Data, Search
+from keras_s2s.corpus import split_names
 from keras_s2s.files import write_whole
+from keras_s2s.state import State
 
 VERSIONED = ("keras_s2s", "tensorflow", "keras", "tensorflow-text", "sentencepiece", "sacrebleu")
+SPLITS_OF_PHRASEBOOK = {"train": ("train",), "dev": ("dev",), "test": ("test", "free")}
+OF_THE_MODEL = ("data.source", "data.target", "data.source_tokenizer", "data.target_tokenizer")  # and the section model
+MAY_CHANGE = ("train.epochs", "train.patience", "train.save_every_steps", "train.save_every_minutes")  # on resuming
 
 
 class RunError(ValueError):
@@ -41,15 +50,17 @@ class Run:
 
     @classmethod
     def create(cls, path: Path, config: Config) -> Run:
-        """Makes the directory and writes config.json.
+        """Makes the directory, claims it and writes config.json.
 
         Raises:
             RunError: there is something at `path` already.
+            LockedError: another process has just begun to train there.
         """
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        if path.exists() and (not path.is_dir() or any(not _is_trace(file) for file in path.iterdir())):
             raise RunError(f"{path} exists already. Continue it with --resume, or choose another name with --run.")
         run = cls(path, config)
         path.mkdir(parents=True, exist_ok=True)
+        run.claim()
         run.save_config()
         return run
 
@@ -82,12 +93,69 @@ class Run:
     def metrics(self) -> dict[str, Any]:
         """What metrics.json says; empty before the first evaluation."""
         file = self.path / "metrics.json"
-        return json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+        try:
+            tree = json.loads(file.read_bytes()) if file.exists() else {}
+        except ValueError as error:
+            raise RunError(f"{file} is damaged: {error}. Delete it, and have it made again with: "
+                           f"{resume_command(self.path)}") from None
+        return tree if isinstance(tree, dict) else {}
+
+    @property
+    def corpus(self) -> Data:
+        """The settings of the data, the files of the phrasebook in the place of those that are not given."""
+        data = self.config.data
+        if data.train:
+            return data
+        files = {side: tuple(str(self.path / "phrasebook" / f"{name}.tsv") for name in names)
+                 for side, names in SPLITS_OF_PHRASEBOOK.items()}
+        return dataclasses.replace(data, train=files["train"], dev=data.dev or files["dev"],
+                                   test=data.test or files["test"])
 
     def splits(self) -> list[str]:
         """Names of the data sets in data/: train, dev, test, ..."""
-        known = {"train": 0, "dev": 1, "test": 2}
-        return sorted((file.stem for file in self.data.glob("*.tsv")), key=lambda name: (known.get(name, 3), name))
+        return [name for name in split_names(self.corpus) if (self.data / f"{name}.tsv").exists()]
+
+    def claim(self) -> None:
+        """Keeps other trainings away until this process ends."""
+        lock.claim(self.path)
+
+    def made_of(self) -> dict[str, str]:
+        """What the run is trained on: the name of each vocabulary and of the sets of pairs -> SHA-256."""
+        files = [*sorted(self.assets.glob("[!.]*")), *(self.data / f"{name}.tsv" for name in ("train", "dev"))]
+        return {file.relative_to(self.path).as_posix(): _sha256(file) for file in files if file.is_file()}
+
+    def require_unchanged(self, state: State, training: bool = False) -> None:
+        """Compares config.json and the files with what the checkpoints were trained with.
+
+        Args:
+            state: of the checkpoint.
+            training: it is to be trained further, so that pairs and settings of the training matter as well.
+
+        Raises:
+            RunError: they differ; the message names what does.
+        """
+        now = self.made_of()
+        names = [name for name in state.made_of if training or name.startswith("assets/")]
+        missing = [name for name in names if name not in now]
+        if missing:
+            raise RunError(f"{self.path} lacks {', '.join(missing)}, with which it was trained. Copy the whole run directory "
+                           "again.")
+        changed = [name for name in names if now[name] != state.made_of[name]]
+        for section, fields in dataclasses.asdict(self.config).items():
+            for name, value in fields.items():
+                then, full = state.config.get(section, {}).get(name, value), f"{section}.{name}"
+                matters = section in ("data", "model", "train") and full not in MAY_CHANGE if training else (
+                    section == "model" or full in OF_THE_MODEL)
+                if matters and then != (list(value) if isinstance(value, tuple) else value):
+                    changed.append(f"{full} in config.json (it was {then!r}, it is {value!r})")
+        if changed:
+            raise RunError(f"{self.path} was changed after its training: {', '.join(changed)}. Put back what was there, or "
+                           "start a new run under another name.")
+
+
+def resume_command(path: Path) -> str:
+    """What to type to go on with a run."""
+    return f"python train.py --run {shlex.quote(str(path))} --resume"
 
 
 def versions() -> dict[str, str]:
@@ -134,9 +202,25 @@ def load(path: str | Path, search: Search | None = None) -> Any:
     from keras_s2s.predictor import Predictor
 
     run = Run.open(Path(path))
+    state = run.checkpoints.load_state()
+    if state is not None:
+        run.require_unchanged(state)
     model = build(run)
     run.checkpoints.restore_best(model.training_model.weights)
     return Predictor(model, search)
+
+
+def _sha256(file: Path) -> str:
+    found = hashlib.sha256()
+    with open(file, "rb") as content:
+        while chunk := content.read(1 << 20):
+            found.update(chunk)
+    return found.hexdigest()
+
+
+def _is_trace(file: Path) -> bool:
+    """Whether the file is all that a run that was killed at once leaves."""
+    return file.name == lock.NAME or file.name.startswith(".") and file.suffix == ".tmp"
 
 
 def _known(folder: Path) -> str:

@@ -5,35 +5,42 @@ Each step says what it does and skips what an interrupted run has done already.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import time
 from pathlib import Path
 from typing import Any
 
 from keras_s2s import phrasebook
-from keras_s2s.config import Config, Data
+from keras_s2s.config import Config
 from keras_s2s.corpus import Rows, prepare
-from keras_s2s.run import Run, RunError, build, load
+from keras_s2s.run import MAY_CHANGE, Run, RunError, build, load
+from keras_s2s.state import State, digest
 from keras_s2s.terminal import Bar, say
+from keras_s2s.timing import timed
 
 
 def open_run(path: Path, config: Config, resume: bool) -> Run:
-    """Makes a run directory, or opens the one to be resumed.
+    """Makes a run directory, or opens the one to be resumed, and claims it for this process.
 
     Raises:
         RunError: it exists already, it does not exist, or it was made with other settings (which are named).
+        LockedError: another process trains there.
     """
     if not resume:
         return Run.create(path, config)
     run = Run.open(path)
+    run.claim()
     changed = differences(run.config, config)
-    allowed = {"train.epochs", "train.patience", "train.save_every_steps", "train.save_every_minutes"}
-    allowed |= {name for name in changed if name.startswith("watch.")}
+    allowed = {*MAY_CHANGE} | {name for name in changed if name.startswith("watch.")}
     if set(changed) - allowed:
         said = ", ".join(f"{name} is {old!r} there and {new!r} here" for name, (old, new) in changed.items()
                          if name not in allowed)
         raise RunError(f"{path} was made with other settings: {said}. Leave them out to go on with the run as it is, or start "
                        "a new one under another name.")
+    if config.train.epochs < run.config.train.epochs:
+        raise RunError(f"`train.epochs` of a run can only be raised; it is {run.config.train.epochs} in {path} and "
+                       f"{config.train.epochs} here. To end a training before its time, press Ctrl-C.")
     if changed:
         run = Run(path, config)
         run.save_config()
@@ -47,62 +54,59 @@ def differences(old: Config, new: Config) -> dict[str, tuple[Any, Any]]:
     return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
 
 
+@timed("reading the corpus")
 def prepare_corpus(run: Run) -> None:
     """Reads, checks and splits the corpus into the run's data/, and prints what came of it."""
     if (run.path / "rejects.tsv").exists():
         return
-    data = run.config.data
-    if not data.train:
+    if not run.config.data.train:
         say("corpus: the embedded English-Hindi phrasebook (a first run; bring your own with --data)")
-        data = embedded(run)
+        phrasebook.write(run.path / "phrasebook")
     bar = Bar("reading", 0, unit="B")
-    summary = prepare(data, run.path, bar.reach)
+    summary = prepare(run.corpus, run.path, bar.reach)
     bar.close()
     say(str(summary))
 
 
-def embedded(run: Run) -> Data:
-    """The phrasebook as files, with its own held-out combinations and its free set."""
-    files = {name: str(path) for name, path in phrasebook.write(run.path / "phrasebook").items()}
-    return dataclasses.replace(run.config.data, train=(files["train"],), dev=(files["dev"],),
-                               test=(files["test"], files["free"]))
-
-
+@timed("making vocabularies")
 def prepare_assets(run: Run) -> None:
     """Learns vocabularies (or whatever source and target need) from the training pairs."""
     from keras_s2s.sources import SOURCES
     from keras_s2s.targets import TARGETS
     from keras_s2s.tokenizers import LIMIT
 
-    if run.assets.exists() and len(list(run.assets.iterdir())) >= 2:
-        return
     rows = Rows(run.data / "train.tsv")
     every = -(-len(rows) // LIMIT)
-    begun = time.monotonic()
     kinds: tuple[Any, Any] = (SOURCES[run.config.data.source], TARGETS[run.config.data.target])
     for side, kind in enumerate(kinds):
+        with contextlib.suppress(ValueError):  # it is not there yet
+            kind.load(run.config, run.assets)
+            continue
+        begun = time.monotonic()
         made = kind.fit(run.config, (rows[i][side].decode() for i in range(0, len(rows), every)))
         made.save(run.assets)
-        say(f"{('source', 'target')[side]}: {made.summary()}")
-    say(f"vocabularies made in {time.monotonic() - begun:.1f} s")
+        say(f"{('source', 'target')[side]}: {made.summary()}, made in {time.monotonic() - begun:.1f} s")
 
 
+@timed("training")
 def train(run: Run, resume: bool) -> None:
     """Trains to the last epoch, from the last save where there is one; scores, saves and shows as it goes.
 
     Raises:
-        TrainingStopped: Ctrl-C, SIGTERM, or a loss that is not a number.
+        Stopped: by Ctrl-C or SIGTERM; all is saved.
+        TrainingStopped: a loss that is not a number.
+        RunError, CheckpointError: what was saved cannot be gone on with.
     """
     import keras
-    import tensorflow as tf
 
     from keras_s2s.callbacks import Save, callbacks
-    from keras_s2s.checkpoints import State
     from keras_s2s.pipeline import Batches, measure
     from keras_s2s.training import TeacherForced, dev_batches
     from keras_s2s.training import train as fit
 
     settings = run.config.train
+    if resume and trained_already(run):
+        return
     keras.utils.set_random_seed(settings.seed)
     core = build(run)
     rows, dev = Rows(run.data / "train.tsv"), Rows(run.data / "dev.tsv")
@@ -111,46 +115,88 @@ def train(run: Run, resume: bool) -> None:
     bar.close()
     batches = Batches(lengths, settings.batch_tokens, settings.seed)
     model = TeacherForced(core, batches.steps_per_epoch * settings.epochs)
-    state = State()
-    if resume and (saved := run.checkpoints.load_state()) is not None and saved.step:
-        state = saved
-        name = run.checkpoints.restore(state, model.state_variables)
-        del state.history[state.step // batches.steps_per_epoch:]
-        say(f"resumed from {name}, epoch {state.step // batches.steps_per_epoch + 1}")
-    weights = sum(int(tf.size(v)) for v in core.training_model.trainable_variables)
+    state = restored(run, model, batches.steps_per_epoch) if resume else State()
+    state.made_of, state.config = run.made_of(), dataclasses.asdict(run.config)
+    weights = core.training_model.count_params()
     say(f"model: {weights:,} weights; {batches.steps_per_epoch:,} steps an epoch, {settings.epochs} epochs")
     made = callbacks(run, state, model, dev, dev_batches(dev, measure(dev, core.source, core.target), core),
                      batches.steps_per_epoch)
     save = next(callback for callback in made if isinstance(callback, Save))
     with save.signals():
         fit(model, rows, batches, state, made)
-    state.finished = True
-    run.checkpoints.save_state(state)
     run.save_metrics(training={"seconds": round(state.seconds, 1), "epochs": len(state.history), "steps": state.step,
                                "best_epoch": state.best_epoch, "weights": weights, "history": state.history})
     say(f"trained {state.step:,} steps in {state.seconds:,.0f} s; the best was epoch {state.best_epoch}")
 
 
+def trained_already(run: Run) -> bool:
+    """Whether the run is at its end, which is then said; what cannot be gone on with is refused before any work is done.
+
+    Raises:
+        RunError: settings, vocabularies or pairs are not those that it was trained with so far.
+    """
+    state, train = run.checkpoints.load_state(), run.config.train
+    if state is None:
+        return False
+    run.require_unchanged(state, training=True)
+    if not state.done(train.epochs, train.patience) or run.metrics().get("training", {}).get("steps") != state.step:
+        return False
+    ended = (f"all {train.epochs} epochs are done; for more: --set train.epochs={2 * train.epochs}"
+             if len(state.history) >= train.epochs else
+             f"{state.waited} evaluations brought nothing better; for more: --set train.patience={2 * train.patience}")
+    say(f"the training of {run.path} is finished: {ended}")
+    return True
+
+
+def restored(run: Run, model: Any, steps_per_epoch: int) -> State:
+    """Loads the last save into the model, and says where training goes on."""
+    from keras_s2s.schedules import build_schedule
+
+    state: State | None = run.checkpoints.restore(model.state_variables)
+    if state is None:
+        say("nothing was saved yet: training begins with its first step")
+        return State()
+    train, step = run.config.train, state.step
+    say(f"resumed after step {step:,}, epoch {len(state.history) + 1} of {train.epochs}")
+    planned = state.config.get("train", {}).get("epochs", train.epochs)
+    if planned != train.epochs:
+        rates = [float(build_schedule(train, epochs * steps_per_epoch)(step)) for epochs in (planned, train.epochs)]
+        say(f"{train.epochs} epochs instead of {planned}: the learning rate goes on as in a run of {train.epochs} epochs, with "
+            f"{rates[1]:.2g} at the next step" + (f" where it would have been {rates[0]:.2g}" if rates[0] != rates[1] else ""))
+    return state
+
+
+@timed("scoring all sets")
 def evaluate(run: Run) -> Any:
-    """Scores the best weights on dev and every test set into metrics.json; returns the predictor."""
-    from keras_s2s.evaluation import evaluate_rows, table
+    """Scores the best weights on dev and every test set into metrics.json; returns the predictor.
+
+    Each set's scores are written as soon as they are there; those of the same weights and search are not made again.
+    """
+    from keras_s2s.evaluation import conclude, evaluate_rows, keep, recall, table
 
     predictor = load(run.path)
     train_rows = Rows(run.data / "train.tsv")
-    results = {}
+    state = run.checkpoints.load_state()
+    of = digest(repr((state.files[state.named("best")], predictor.search)).encode())
     for name in run.splits()[1:]:
-        results[name], done = evaluate_rows(predictor, Rows(run.data / f"{name}.tsv"), train_rows, name)
-    run.save_metrics(**results)
-    say(table(results))
+        if run.metrics().get(name, {}).get("of") != of or recall(run, name) is None:
+            found, done = evaluate_rows(predictor, Rows(run.data / f"{name}.tsv"), train_rows, name)
+            keep(run, name, done)
+            run.save_metrics(**{name: {**found, "of": of}})
+    conclude(run, predictor)
+    say(table({name: run.metrics()[name] for name in run.splits()[1:]}))
     return predictor
 
 
 def show(run: Run, predictor: Any) -> None:
-    """Some translations of test sentences, and what a person would type next."""
+    """Some translations of test sentences, where things lie, and what a person would type next."""
+    from keras_s2s import report
+
     name = run.splits()[-1]
     rows = Rows(run.data / f"{name}.tsv")
     picked = [rows[i] for i in range(0, len(rows), max(1, len(rows) // 6))][:6]
     for (source, reference), answer in zip(picked, predictor.predict([source.decode() for source, _ in picked])):
         say(f"  {source.decode()}\n    -> {answer.texts[0]}   (reference: {reference.decode()})")
-    say(f"\n  keras-s2s translate {run.path}\n  tensorboard --logdir {run.path.parent}\n"
-        f"  python -m export {run.path} --format saved_model")
+    say(f"\nreport    {report.write(run.path)}\nscores    {run.path / 'metrics.json'}\nexports   {run.export}\n"
+        f"\nnext:\n  keras-s2s translate {run.path}\n  tensorboard --logdir {run.path.parent}\n"
+        f"  python -m export {run.path} --format tflite --quantize int8")
