@@ -14,6 +14,7 @@ from keras_s2s.config import require
 
 _OPERATIONS = {number: name for name, number in vars(schema.BuiltinOperator).items() if isinstance(number, int)}
 _TYPES = {number: name.lower() for name, number in vars(schema.TensorType).items() if isinstance(number, int)}
+SMALL = 1024  # values; the converter leaves smaller constants in float32 too
 BORDER_TYPES = ("uint8", "int32", "float32")  # all that LiteRT.js can pass
 
 
@@ -66,8 +67,11 @@ def signatures(content: bytes) -> dict[str, Signature]:
 
 
 def constant_bytes(content: bytes) -> int:
-    """Bytes of all weights and tables."""
-    return sum(len(buffer.data) for buffer in read(content).buffers if buffer.data is not None)
+    """Bytes of all weights, with the scales and zero points that int8 needs, and tables."""
+    model = read(content)
+    parts = {values.tobytes() for graph in model.subgraphs for tensor in graph.tensors if tensor.quantization is not None
+             for values in (tensor.quantization.scale, tensor.quantization.zeroPoint) if values is not None}
+    return sum(len(buffer.data) for buffer in model.buffers if buffer.data is not None) + sum(map(len, parts))
 
 
 def smallest_runtime(content: bytes) -> str:
@@ -77,6 +81,58 @@ def smallest_runtime(content: bytes) -> str:
         if entry.name == b"min_runtime_version":
             return bytes(model.buffers[entry.buffer].data).rstrip(b"\0").decode()
     return ""
+
+
+def float16(content: bytes) -> bytes:
+    """The same file with its weights in half precision, spread to float32 when it is loaded.
+
+    The converter's own way halves every float constant, also those that a search counts with; here only matrices of
+    weights are, and only where each value has its like in float16.
+    """
+    model = read(content)
+    for graph in model.subgraphs:
+        spread = []
+        for number, tensor in enumerate(list(graph.tensors)):
+            data = model.buffers[tensor.buffer].data
+            if data is None or tensor.type != schema.TensorType.FLOAT32 or len(tensor.shape) < 2 or len(data) < 4 * SMALL:
+                continue
+            values = np.frombuffer(bytes(data), np.float32)
+            if np.abs(values).max() > np.finfo(np.float16).max:
+                continue
+            half, buffer = schema.TensorT(), schema.BufferT()
+            buffer.data = np.frombuffer(values.astype(np.float16).tobytes(), np.uint8)
+            half.shape, half.type, half.buffer = tensor.shape, schema.TensorType.FLOAT16, len(model.buffers)
+            model.buffers.append(buffer)
+            graph.tensors.append(half)
+            tensor.buffer = 0
+            spread.append(_operator(model, schema.BuiltinOperator.DEQUANTIZE, len(graph.tensors) - 1, number))
+        graph.operators = [*spread, *graph.operators]
+    used = _used_buffers(model)
+    model.buffers = [buffer if number in used else schema.BufferT() for number, buffer in enumerate(model.buffers)]
+    return _written(model, flatbuffers.Builder(len(content)))
+
+
+def _operator(model: Any, code: int, given: int, made: int) -> Any:
+    """An operation of one input and one output."""
+    known = [number for number, entry in enumerate(model.operatorCodes) if entry.builtinCode == code]
+    if not known:
+        entry = schema.OperatorCodeT()
+        entry.builtinCode, entry.deprecatedBuiltinCode, entry.version = code, code, 2
+        model.operatorCodes.append(entry)
+        known = [len(model.operatorCodes) - 1]
+    operator = schema.OperatorT()
+    operator.opcodeIndex, operator.inputs, operator.outputs = known[0], np.array([given], np.int32), np.array([made], np.int32)
+    return operator
+
+
+def _used_buffers(model: Any) -> set[int]:
+    holders = [*(tensor for graph in model.subgraphs for tensor in graph.tensors), *(model.metadata or [])]
+    return {holder.buffer for holder in holders}
+
+
+def _written(model: Any, builder: flatbuffers.Builder) -> bytes:
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
 
 
 def compact(content: bytes) -> bytes:
@@ -99,9 +155,7 @@ def compact(content: bytes) -> bytes:
         graph.tensors = [tensor if tensor.quantization else _Shared(tensor) for tensor in graph.tensors]
         for operator in graph.operators:
             operator.builtinOptions = operator.builtinOptions and _Shared(operator.builtinOptions)
-    builder = _SharingBuilder(len(content))
-    builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
+    return _written(model, _SharingBuilder(len(content)))
 
 
 def _share_buffers(model: Any) -> None:

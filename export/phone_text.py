@@ -50,6 +50,7 @@ class TextInput:
     def __init__(self, source: Source, max_bytes: int):
         self.max_bytes = max_bytes
         self.tokenizing = tokenizing(source.tokenizer, max_bytes)  # type: ignore[attr-defined]
+        self._work = tf.function(self._read)
         self.arguments = {"text": tf.TensorSpec([1, max_bytes], tf.uint8)}
         self.prepared = tf.TensorSpec([1, self.tokenizing.width], tf.int32)  # at the border, in full width
 
@@ -66,15 +67,15 @@ class TextInput:
         return {"ids": tokens.ids[None], "count": tokens.count[None], "truncated": flag(truncated)}
 
     def _tokens(self, text: tf.Tensor) -> tuple[Tokens, tf.Tensor]:
-        def work(text: tf.Tensor) -> tuple[tf.Tensor, ...]:
-            data = tf.cast(text[0], tf.int32)
-            full = data[-1] != 0
-            codes = text_ops.decode(data, tf.constant(self.max_bytes), full)
-            tokens = self.tokenizing(text_ops.tidy(codes))
-            return full, tokens.ids, tokens.count, tokens.cut, *tokens.spans
-
-        full, ids, count, cut, *spans = text_ops.once(work, text)
+        full, ids, count, cut, *spans = text_ops.once(self._work, text)
         return Tokens(ids, count, cut, tuple(spans)), full | cut
+
+    def _read(self, text: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        data = tf.cast(text[0], tf.int32)
+        full = data[-1] != 0
+        codes = text_ops.decode(data, tf.constant(self.max_bytes), full)
+        tokens = self.tokenizing(text_ops.tidy(codes))
+        return full, tokens.ids, tokens.count, tokens.cut, *tokens.spans
 
 
 class TextOutput:
@@ -89,13 +90,14 @@ class TextOutput:
     def __init__(self, target: Target, max_bytes: int, width: int):
         self.max_bytes, self.width = max_bytes, width
         self.detokenizing = detokenizing(target.tokenizer, max_bytes)  # type: ignore[attr-defined]
+        self._work = tf.function(self._clean)
 
     def render(self, found: Hypotheses, read: Read, pointed: tf.Tensor | None) -> Rendered:
         """Hypotheses [1, K] -> K answers; with the source steps [1, K, T] that unknown words are copied from, where they are."""
         made = []
         for k in range(found.tokens.shape[1]):
             copied = () if pointed is None else self._copied(read, pointed[0, k], found.tokens.shape[2])
-            made.append(text_ops.once(self._clean, found.tokens[0, k], *copied))
+            made.append(text_ops.once(self._work, found.tokens[0, k], *copied))
         texts, lengths, truncated = zip(*made)
         return Rendered(tf.stack(texts), tf.stack(lengths), tf.reduce_any(tf.stack(truncated)))
 

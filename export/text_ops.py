@@ -9,8 +9,7 @@ the host's. TFLite has no bitwise `and`, so bits are taken apart by division.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -65,16 +64,19 @@ class Emitted(NamedTuple):
     cut: tf.Tensor  # [] bool: not all characters fit
 
 
-def once(function: Callable[..., tuple], *given: tf.Tensor) -> tuple:
+def once(function: Any, *given: tf.Tensor) -> tuple:
     """function(*given), as a loop that runs once.
 
     A .tflite file knows no function calls, but a loop's body is a subgraph, and equal subgraphs are stored once. So what
     several signatures do alike costs the file nothing after the first.
+
+    Args:
+        function: a `tf.function` of tensors that returns a tuple of them; traced once for all calls.
+        given: its arguments, of known shapes.
     """
-    specs = [tf.TensorSpec(x.shape, x.dtype) for x in given]
-    made = tf.function(function).get_concrete_function(*specs).structured_outputs
-    empty = tuple(tf.zeros(x.shape, x.dtype) for x in made)
-    return tf.while_loop(lambda step, *_: step < 1, lambda step, *_: (step + 1, *function(*given)), (tf.constant(0), *empty))[1:]
+    traced = function.get_concrete_function(*(tf.TensorSpec(x.shape, x.dtype) for x in given))
+    empty = (tf.zeros(x.shape, x.dtype) for x in traced.structured_outputs)
+    return tf.while_loop(lambda step, *_: step < 1, lambda step, *_: (step + 1, *traced(*given)), (tf.constant(0), *empty))[1:]
 
 
 def after(x: tf.Tensor, steps: int) -> tf.Tensor:

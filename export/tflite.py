@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
+from tensorflow.lite.python.convert_phase import ConverterError
 
 from export import flatbuffer
 from export.phone_text import INPUTS, OUTPUTS, flag
@@ -169,26 +170,30 @@ def convert(phone: Phone, quantize: list[str]) -> dict[str, bytes]:
     Raises:
         ValueError: something in it is not a built-in operation.
     """
-    made = {}
     with tempfile.TemporaryDirectory() as folder:
         with quiet():
             signatures = phone.signatures()
             tf.saved_model.save(phone, folder, signatures=signatures)
-        for name in quantize:
-            made[name] = _convert(folder, list(signatures), name)
-            flatbuffer.require_builtins(made[name])
+        plain = _convert(folder, list(signatures), []) if set(quantize) - {"int8"} else b""
+        ways = {"none": lambda: plain, "float16": lambda: flatbuffer.float16(plain),
+                "int8": lambda: _convert(folder, list(signatures), [tf.lite.Optimize.DEFAULT])}
+        made = {name: flatbuffer.compact(ways[name]()) for name in quantize}
+    for content in made.values():
+        flatbuffer.require_builtins(content)
     return made
 
 
-def _convert(folder: str, signatures: list[str], quantize: str) -> bytes:
+def _convert(folder: str, signatures: list[str], optimizations: list[Any]) -> bytes:
     converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=signatures)
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-    if quantize != "none":
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    if quantize == "float16":
-        converter.target_spec.supported_types = [tf.float16]
-    with quiet():
-        return flatbuffer.compact(converter.convert())
+    converter.optimizations = optimizations
+    try:
+        with quiet():
+            return converter.convert()
+    except ConverterError as error:
+        raise ValueError("TensorFlow's converter cannot express this model in built-in operations: "
+                         f"{str(error)[:300]}. That is a fault of the export: please report it with the run's "
+                         "config.json.") from None
 
 
 def candidate(folder: Path, quantize: str) -> Path:
