@@ -6,15 +6,24 @@ layer has units // 2 a direction and joins the two last states, so an encoder's 
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
+import tensorflow as tf
 from keras import ops
 
+from keras_s2s import loops
 from keras_s2s.config import Model, require
 
 
-class MasksInTraining:
-    """Keras 3.15 draws the masks of recurrent dropout in inference too, where nothing uses them: an export would carry
-    random numbers, and each evaluation would move the seeds on. This draws them in training alone."""
+class Layer:
+    """What both kinds add to Keras's layer. Weights, names and numbers stay Keras's.
+
+    - While training on CPUs the loop over time is the one of loops.py, which does the same in larger pieces. With a GPU
+      Keras's own stays, which is cuDNN's where the mask allows; so it does for inference and for half precision.
+    - Masks of recurrent dropout are drawn in training alone. Keras 3.15 draws them in inference too, where nothing uses
+      them: an export would carry random numbers, and each evaluation would move the seeds on.
+    """
 
     def call(self, sequences, initial_state=None, mask=None, training=False):
         cell, rate = self.cell, self.cell.recurrent_dropout
@@ -24,18 +33,34 @@ class MasksInTraining:
         finally:
             cell.recurrent_dropout = rate
 
+    def inner_loop(self, sequences, initial_state, mask, training=False):
+        if not training or self.compute_dtype != "float32" or tf.config.list_physical_devices("GPU"):
+            return super().inner_loop(sequences, initial_state, mask, training=training)
+        steps = tf.transpose(sequences, [1, 0, 2])
+        mask = None if mask is None else tf.transpose(mask)[:, :, None]
+        if self.go_backwards:
+            steps, mask = tf.reverse(steps, [0]), None if mask is None else tf.reverse(mask, [0])
+        cell = self.cell
+        weights = [tf.convert_to_tensor(weight) for weight in (cell.kernel, cell.recurrent_kernel, cell.bias)]
+        outputs, *last = self.loop(steps, mask, *initial_state, *weights, cell.get_recurrent_dropout_mask(initial_state[0]))
+        return last[0], tf.transpose(outputs, [1, 0, 2]), last
+
 
 @keras.saving.register_keras_serializable("keras_s2s")
-class LSTM(MasksInTraining, keras.layers.LSTM):
-    """Keras's LSTM."""
+class LSTM(Layer, keras.layers.LSTM):
+    """`keras.layers.LSTM`."""
+
+    loop = staticmethod(loops.lstm)
 
 
 @keras.saving.register_keras_serializable("keras_s2s")
-class GRU(MasksInTraining, keras.layers.GRU):
-    """Keras's GRU."""
+class GRU(Layer, keras.layers.GRU):
+    """`keras.layers.GRU` with its default `reset_after`."""
+
+    loop = staticmethod(loops.gru)
 
 
-LAYERS = {"lstm": LSTM, "gru": GRU}
+LAYERS: dict[str, Any] = {"lstm": LSTM, "gru": GRU}
 STATES = {"lstm": ("h", "c"), "gru": ("h",)}
 FIRST_RESIDUAL = 2  # index of the first layer with a residual connection (Wu et al., 2016, start at the third)
 
