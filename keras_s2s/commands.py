@@ -1,4 +1,4 @@
-"""`keras-s2s evaluate`, `compare` and `inspect`."""
+"""`keras-s2s evaluate`, `compare`, `report` and `inspect`."""
 
 from __future__ import annotations
 
@@ -6,34 +6,58 @@ import argparse
 import contextlib
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from keras_s2s import metrics
 from keras_s2s.config import Config, Search
 from keras_s2s.corpus import Rows
+from keras_s2s.reading import Log, read_pairs
 from keras_s2s.run import Run, load
+from keras_s2s.terminal import say
 
 
 @contextlib.contextmanager
 def sets(run: Run, arguments: argparse.Namespace) -> Iterator[dict[str, Rows]]:
-    """The pairs to be scored: those of --data, or the run's dev and test sets."""
+    """The pairs to be scored, by name: those of --data, or the run's dev and test sets. Lines left out are told."""
     if not arguments.data:
         yield {name: Rows(run.data / f"{name}.tsv") for name in run.splits() if name != "train"}
         return
-    from keras_s2s.reading import read_pairs
-
-    columns = Config().set([f"data.columns={arguments.columns}"] if arguments.columns else []).data.columns
+    data = run.config.set([f"data.columns={arguments.columns}"] if arguments.columns else []).data
+    log = Rejected()
     with tempfile.TemporaryDirectory() as folder:
         found = {}
         for number, item in enumerate(arguments.data):
             file = Path(folder) / f"{number}.tsv"
             with open(file, "w", encoding="utf-8", newline="\n") as output:
                 output.writelines(f"{source}\t{target}\n" for source, target in read_pairs(
-                    item, (columns[0], columns[1]), run.config.data.max_characters))
-            found[Path(item.split(",")[0]).name] = Rows(file)
+                    item, data.columns, data.max_characters, log))
+            name = Path(item.split(",")[0]).name
+            found[item if name in found else name] = Rows(file)
+        log.tell()
         yield found
+
+
+class Rejected(Log):
+    """Tells of lines left out: the first few by file and line, all of them by reason."""
+
+    SHOWN = 5
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first: list[str] = []
+
+    def reject(self, file: str, line: int, reason: str, text: bytes) -> None:
+        super().reject(file, line, reason, text)
+        if len(self.first) < self.SHOWN:
+            self.first.append(f"  {file}, line {line:,}: {reason}")
+
+    def tell(self) -> None:
+        """Prints what was rejected, if anything was."""
+        if self.rejects:
+            reasons = ", ".join(f"{count:,} {reason}" for reason, count in self.rejects.most_common())
+            say("\n".join([f"warning: {self.rejects.total():,} lines are not scored: {reasons}", *self.first]))
 
 
 def evaluate(arguments: argparse.Namespace, search: Search) -> int:
@@ -44,14 +68,16 @@ def evaluate(arguments: argparse.Namespace, search: Search) -> int:
     predictor = load(arguments.run, search)
     train = run.data / "train.tsv"
     with sets(run, arguments) as found:
+        if not found:
+            raise ValueError(f"{run.path} has no dev or test set. Give pairs with --data FILE.")
         results = {name: evaluate_rows(predictor, rows, Rows(train) if train.exists() else None, name)[0]
                    for name, rows in found.items()}
     print(json.dumps(results, indent=2, ensure_ascii=False) if arguments.json else table(results))
     return 0
 
 
-def compare(arguments: argparse.Namespace, search: Search) -> int:
-    """Scores two runs on the same pairs; says whether their difference is more than chance."""
+def compare(arguments: argparse.Namespace, searches: Sequence[Search]) -> int:
+    """Scores two runs on the same pairs, each by its own search; says whether their difference is more than chance."""
     from keras_s2s.evaluation import translate_rows
 
     first = Run.open(arguments.runs[0])
@@ -59,7 +85,7 @@ def compare(arguments: argparse.Namespace, search: Search) -> int:
         name, rows = next(iter((key, rows) for key, rows in found.items() if arguments.data or key != "dev"), (None, None))
         if rows is None:
             raise ValueError(f"{first.path} has no test set. Give pairs with --data FILE.")
-        done = [translate_rows(load(path, search), rows, str(path)) for path in arguments.runs]
+        done = [translate_rows(load(path, search), rows, str(path)) for path, search in zip(arguments.runs, searches)]
     results: dict[str, Any] = {"data": name, "runs": [str(path) for path in arguments.runs]}
     for metric in ("bleu", "chrf"):
         compared = metrics.paired_bootstrap(done[0].hypotheses, done[1].hypotheses, done[0].references, metric)
@@ -73,6 +99,25 @@ def compare(arguments: argparse.Namespace, search: Search) -> int:
         row = results[metric]
         print(f"{metric:<5} A {row['scores'][0]:.2f}   B {row['scores'][1]:.2f}   B - A {row['difference']:+.2f} "
               f"(95 %: {row['interval'][0]:+.2f} to {row['interval'][1]:+.2f})   p {row['p_value']:.3f}")
+    return 0
+
+
+def report(arguments: argparse.Namespace) -> int:
+    """Writes the report of one run or the comparison of several; what a run has not translated yet is translated first."""
+    from keras_s2s import comparison
+    from keras_s2s.report import complete, write
+
+    for path in arguments.runs:
+        run = Run.open(path)
+        if not complete(run):
+            from keras_s2s.workflow import evaluate
+
+            evaluate(run)
+    if len(arguments.runs) == 1:
+        file = write(arguments.runs[0], arguments.output)
+    else:
+        file = comparison.write(arguments.runs, arguments.output or arguments.runs[0].parent / "comparison.html")
+    print(file)
     return 0
 
 
@@ -97,7 +142,7 @@ def facts(run: Run) -> dict[str, dict[str, Any]]:
     metrics_found = run.metrics()
     training = {name: value for name, value in metrics_found.get("training", {}).items() if name != "history"}
     scored = {name: f"BLEU {row['bleu']:.2f}, chrF {row['chrf']:.2f} on {row['sentences']:,} sentences"
-              for name, row in metrics_found.items() if name != "training"}
+              for name, row in metrics_found.items() if isinstance(row, dict) and "bleu" in row}
     return {
         "settings (where not the default)": {name: new for name, (_, new) in differences(Config(), run.config).items()},
         "data": {name: f"{len(Rows(run.data / f'{name}.tsv')):,} pairs" for name in run.splits()},

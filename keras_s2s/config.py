@@ -17,6 +17,8 @@ from typing import Any
 
 FORMAT = 1  # of config.json; raised when an older run can no longer be read
 
+SOURCES = ("text",)  # kinds of source and target: the keys of the tables in sources/ and targets/
+TARGETS = ("text",)
 TOKENIZERS = ("sentencepiece", "characters", "words", "bytes")
 CELLS = ("lstm", "gru")
 ATTENTIONS = ("none", "luong", "bahdanau")
@@ -39,16 +41,18 @@ def _choice(section: str, name: str, value: str, choices: tuple[str, ...]) -> No
 
 def _between(section: str, name: str, value: float, low: float, high: float = float("inf")) -> None:
     limits = f"at least {low:g}" if high == float("inf") else f"between {low:g} and {high:g}"
-    require(low <= value <= high, f"`{section}.{name}` must be {limits}; got {value!r}.")
+    require(low <= value <= high and value < float("inf"), f"`{section}.{name}` must be {limits}; got {value!r}.")
 
 
 @dataclass(frozen=True)
 class Data:
     """What is learnt from: the corpus and how its text becomes tokens."""
 
-    source: str = "text"  # kind of source, a key of keras_s2s.sources.SOURCES
-    target: str = "text"  # kind of target, a key of keras_s2s.targets.TARGETS
-    train: tuple[str, ...] = ()  # files, globs, or "source-file,target-file"; empty: the embedded phrasebook
+    source: str = "text"  # kind of source: what is read
+    target: str = "text"  # kind of target: what is said
+    # Files, globs, or "source-file,target-file"; empty: the embedded phrasebook. Given with --data: `--set data.train=a,b`
+    # parts at commas, so it means two files of pairs.
+    train: tuple[str, ...] = ()
     dev: tuple[str, ...] = ()  # empty: split off the training data, no sentence on both sides
     test: tuple[str, ...] = ()  # empty: split off as well, unless `dev` is given
     columns: tuple[int, ...] = (1, 2)  # of a TSV that hold source and target, counted from 1
@@ -61,6 +65,8 @@ class Data:
     subword_sampling: float = 0.0  # alpha of Kudo (2018), eq. 8; 0: always the best segmentation; 0.2 is strong
 
     def __post_init__(self) -> None:
+        _choice("data", "source", self.source, SOURCES)
+        _choice("data", "target", self.target, TARGETS)
         _choice("data", "source_tokenizer", self.source_tokenizer, TOKENIZERS)
         _choice("data", "target_tokenizer", self.target_tokenizer, TOKENIZERS)
         require(len(self.columns) == 2 and min(self.columns) >= 1 and self.columns[0] != self.columns[1],
@@ -139,7 +145,7 @@ class Train:
         for name, low in (("epochs", 1), ("batch_tokens", 1), ("warmup_steps", 0), ("patience", 0), ("evaluate_every", 1),
                           ("save_every_steps", 0), ("save_every_minutes", 0), ("weight_decay", 0), ("clip_norm", 0)):
             _between("train", name, getattr(self, name), low)
-        require(self.learning_rate > 0, f"`train.learning_rate` must be above 0; got {self.learning_rate!r}.")
+        require(0 < self.learning_rate < float("inf"), f"`train.learning_rate` must be above 0; got {self.learning_rate!r}.")
         _between("train", "label_smoothing", self.label_smoothing, 0, 0.9)
         _between("train", "teacher_forcing", self.teacher_forcing, 0, 1)
         _between("train", "ema", self.ema, 0, 0.99999)

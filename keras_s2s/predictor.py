@@ -110,13 +110,28 @@ class Predictor(tf.Module):
         return [answer.texts[0] for answer in predictor.predict(sentences)]
 
     def alignment(self, source: str, target: str) -> dict[str, Any]:
-        """How attention lies when the model is made to say `target`: pieces of both, a row of weights for each target piece."""
+        """How attention lies when the model is made to say `target`: see `alignments`."""
+        return self.alignments([source], [target])[0]
+
+    def alignments(self, sources: Sequence[str], targets: Sequence[str]) -> list[dict[str, Any]]:
+        """For each pair the pieces of source and target, and a row of attention weights for each piece of the target.
+
+        Raises:
+            ValueError: the model has no attention.
+        """
         model = self.model
-        prepared = model.source.prepare(tf.constant([source.encode()]))
-        teaching = model.target.prepare(tf.constant([target.encode()]))
-        weights = model.alignments(prepared, teaching.inputs)[0].numpy()
-        return {"source": model.source.labels(prepared[0].numpy()), "target": model.target.labels(teaching.outputs[0].numpy()),
-                "weights": [[round(float(w), 4) for w in row] for row in weights]}
+        found: list[dict[str, Any]] = [{} for _ in sources]
+        lengths = np.array([len(source) + len(target) for source, target in zip(sources, targets)], np.int64)
+        for rows in by_length(lengths, BATCH_TOKENS):
+            prepared = model.source.prepare(tf.constant([sources[row].encode() for row in rows]))
+            teaching = model.target.prepare(tf.constant([targets[row].encode() for row in rows]))
+            weights = model.alignments(prepared, teaching.inputs).numpy().round(4).tolist()
+            steps = model.source.lengths(prepared).numpy(), tf.reduce_sum(tf.cast(teaching.weights, tf.int32), 1).numpy()
+            for i, (row, s, t) in enumerate(zip(rows, *steps)):
+                found[row] = {"source": model.source.labels(prepared[i, :s].numpy()),
+                              "target": model.target.labels(teaching.outputs[i, :t].numpy()),
+                              "weights": [line[:s] for line in weights[i][:t]]}
+        return found
 
     def with_search(self, **settings: Any) -> Predictor:
         """The same model with other search settings."""

@@ -81,7 +81,8 @@ def alignments(predictor: Predictor, sources: list[str], answers: list[Answer]) 
     """For each best answer: its pieces, the source's pieces, and the attention weights between them; None without attention."""
     if predictor.config.model.attention == "none":
         return [None] * len(sources)
-    return [predictor.alignment(source, answer.texts[0]) if source else None for source, answer in zip(sources, answers)]
+    found = predictor.alignments(sources, [answer.texts[0] for answer in answers])
+    return [alignment if source else None for source, alignment in zip(sources, found)]
 
 
 def converse(predictor: Predictor, arguments: argparse.Namespace) -> int:
