@@ -84,8 +84,11 @@ def _config(arguments: argparse.Namespace) -> Config:
 
 
 def describe(config: Config) -> str:
-    """Every setting with its value, a line each."""
-    return "\n".join(f"{name:<32} {getattr(getattr(config, name.partition('.')[0]), name.partition('.')[2])}"
+    """Every setting with its value as --set takes it, a line each."""
+    def shown(value: Any) -> str:
+        return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+    return "\n".join(f"{name:<32} {shown(getattr(getattr(config, name.partition('.')[0]), name.partition('.')[2]))}".rstrip()
                      for name in settings())
 
 
@@ -185,9 +188,13 @@ def search_settings(run: Path, arguments: argparse.Namespace) -> Search:
 
 
 def _translate(arguments: argparse.Namespace) -> int:
-    from keras_s2s.translating import translate
+    search = search_settings(arguments.run, arguments)
+    for path in arguments.files:
+        if not path.is_file():
+            raise ValueError(f"{path} is not a file. Give text files, one sentence a line, or pipe them in.")
+    from keras_s2s.translating import translate  # only now: it loads TensorFlow
 
-    return translate(arguments, search_settings(arguments.run, arguments))
+    return translate(arguments, search)
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:

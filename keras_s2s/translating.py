@@ -20,9 +20,6 @@ TOGETHER = 4096  # lines sorted by length and translated together; what is read 
 
 def translate(arguments: argparse.Namespace, search: Search) -> int:
     """Runs the command; returns the exit status."""
-    for path in arguments.files:
-        if not path.is_file():
-            raise ValueError(f"{path} is not a file. Give text files, one sentence a line, or pipe them in.")
     predictor = load(arguments.run, search)
     if not arguments.files and sys.stdin.isatty():
         return converse(predictor, arguments)

@@ -1,0 +1,175 @@
+"""What every kind of source and target promises, checked for each entry of SOURCES and TARGETS.
+
+A new kind needs no new test here, only its own raw examples in SOURCE_EXAMPLES or TARGET_EXAMPLES.
+"""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_s2s.config import Search
+from keras_s2s.sources import SOURCES, Source
+from keras_s2s.targets import TARGETS, Target
+from small import PAIRS, config
+
+SOURCE_EXAMPLES = {"text": [source for source, _ in PAIRS[:6]] + ["A cat.", "Unheard-of words! 🙂"]}
+TARGET_EXAMPLES = {"text": [target for _, target in PAIRS[:6]] + ["बिल्ली।", "अनसुने शब्द! 🙂"]}
+SETTINGS = {"text": [[], ["data.source_tokenizer=words", "data.target_tokenizer=words"], ["data.subword_sampling=0.3"],
+                     ["data.source_tokenizer=bytes", "data.target_tokenizer=characters", "model.tied_embeddings=true",
+                      "model.input_dropout=0.2"]]}
+EACH_SOURCE = [(kind, settings) for kind in SOURCES for settings in SETTINGS.get(kind, [[]])]
+EACH_TARGET = [(kind, settings) for kind in TARGETS for settings in SETTINGS.get(kind, [[]])]
+SEED = tf.constant([1, 2], tf.int64)
+
+
+def source_of(kind, settings):
+    assert kind in SOURCE_EXAMPLES, f"give raw examples of the source {kind!r} here"
+    return SOURCES[kind].fit(config(f"data.source={kind}", *settings), iter(SOURCE_EXAMPLES[kind]))
+
+
+def target_of(kind, settings):
+    assert kind in TARGET_EXAMPLES, f"give raw examples of the target {kind!r} here"
+    return TARGETS[kind].fit(config(f"data.target={kind}", *settings), iter(TARGET_EXAMPLES[kind]))
+
+
+def in_graph(made, raws):
+    """`prepare` as tf.data and a SavedModel run it: traced once, for batches of any size."""
+    prepare = tf.function(made.prepare, input_signature=[made.signature])
+    return prepare(tf.constant(raws)), prepare(tf.constant(raws[:1]))
+
+
+def public(contract):
+    return {name for name in vars(contract) if not name.startswith("_")} | {"__call__"} & set(vars(contract))
+
+
+@pytest.mark.parametrize("kind", list(SOURCES))
+def test_a_source_keeps_the_whole_contract_and_adds_nothing_to_it_that_others_would_need(kind):
+    cls = SOURCES[kind]
+    assert issubclass(cls, Source) and isinstance(cls.signature, tf.TensorSpec) and cls.__doc__
+    for name in ("fit", "save", "load", "summary", "prepare", "lengths", "input", "labels", "__call__"):
+        assert getattr(cls, name) is not getattr(Source, name), name
+
+
+@pytest.mark.parametrize("kind", list(TARGETS))
+def test_a_target_keeps_the_whole_contract(kind):
+    cls = TARGETS[kind]
+    assert issubclass(cls, Target) and isinstance(cls.signature, tf.TensorSpec) and cls.__doc__
+    for name in ("fit", "save", "load", "summary", "prepare", "input", "embed", "project", "loss", "accuracy", "next_input",
+                 "search", "render", "labels"):
+        assert getattr(cls, name) is not getattr(Target, name), name
+
+
+@pytest.mark.parametrize("kind, settings", EACH_SOURCE)
+def test_a_source_prepares_in_graph_what_its_input_takes(kind, settings):
+    source, raws = source_of(kind, settings), SOURCE_EXAMPLES[kind]
+    prepared, one = in_graph(source, raws)
+    wanted = source.input()
+    assert prepared.dtype == wanted.dtype and prepared.shape.rank == len(wanted.shape)
+    lengths = source.lengths(prepared).numpy()
+    assert lengths.shape == (len(raws),) and lengths.min() >= 1 and lengths.max() == prepared.shape[1]
+    np.testing.assert_array_equal(one[0], prepared[0, :lengths[0]])
+    np.testing.assert_array_equal(source.prepare(tf.constant(raws)), prepared)
+    labels = source.labels(prepared[1, :lengths[1]].numpy())
+    assert len(labels) == lengths[1] and all(isinstance(label, str) for label in labels)
+
+
+@pytest.mark.parametrize("kind, settings", EACH_SOURCE)
+def test_a_source_gives_vectors_and_a_mask_of_its_real_steps(kind, settings):
+    source, raws = source_of(kind, settings), SOURCE_EXAMPLES[kind]
+    prepared = source.prepare(tf.constant(raws))
+    vectors, mask = source(prepared)
+    assert vectors.shape == (*prepared.shape[:2], source.config.model.embedding_dim)
+    np.testing.assert_array_equal(mask, tf.sequence_mask(source.lengths(prepared), prepared.shape[1]))
+    assert mask.dtype == tf.bool
+
+
+@pytest.mark.parametrize("kind, settings", EACH_SOURCE)
+def test_a_source_is_augmented_as_a_pure_function_of_the_seed(kind, settings):
+    source, raws = source_of(kind, settings), tf.constant(SOURCE_EXAMPLES[kind])
+    np.testing.assert_array_equal(source.prepare(raws, SEED), source.prepare(raws, SEED))
+
+
+@pytest.mark.parametrize("kind, settings", EACH_SOURCE)
+def test_a_source_comes_back_from_its_assets(kind, settings, tmp_path):
+    source = source_of(kind, settings)
+    source.save(tmp_path)
+    loaded = type(source).load(source.config, tmp_path)
+    raws = tf.constant(SOURCE_EXAMPLES[kind])
+    np.testing.assert_array_equal(loaded.prepare(raws), source.prepare(raws))
+    assert loaded.summary() == source.summary() != ""
+    assert isinstance(source.resources, list)
+
+
+@pytest.mark.parametrize("kind, settings", EACH_SOURCE)
+def test_a_source_that_can_be_copied_names_each_of_its_steps(kind, settings):
+    source, raws = source_of(kind, settings), tf.constant(SOURCE_EXAMPLES[kind])
+    if source.copied:
+        assert source.strings(raws).shape == source.prepare(raws).shape
+        assert source.strings(raws).dtype == tf.string
+
+
+@pytest.mark.parametrize("kind, settings", EACH_TARGET)
+def test_a_target_is_taught_one_step_late(kind, settings):
+    target, raws = target_of(kind, settings), TARGET_EXAMPLES[kind]
+    teaching, one = in_graph(target, raws)
+    wanted = target.input()
+    assert teaching.inputs.dtype == wanted.dtype and teaching.inputs.shape.rank == len(wanted.shape)
+    assert teaching.inputs.shape == teaching.outputs.shape
+    assert teaching.weights.dtype == tf.float32 and teaching.weights.shape == teaching.inputs.shape[:2]
+    lengths = teaching.weights.numpy().sum(axis=1).astype(int)
+    assert lengths.max() == teaching.weights.shape[1]
+    np.testing.assert_array_equal(teaching.weights, tf.sequence_mask(lengths, lengths.max(), tf.float32))
+    for row, length in enumerate(lengths):
+        np.testing.assert_array_equal(teaching.inputs[row, 1:length], teaching.outputs[row, :length - 1])
+    np.testing.assert_array_equal(one.outputs[0], teaching.outputs[0, :lengths[0]])
+
+
+@pytest.mark.parametrize("kind, settings", EACH_TARGET)
+def test_a_target_embeds_projects_and_scores(kind, settings):
+    target = target_of(kind, settings)
+    teaching = target.prepare(tf.constant(TARGET_EXAMPLES[kind]))
+    model, (batch, steps) = target.config.model, teaching.weights.shape
+    vectors = target.embed(teaching.inputs)
+    assert vectors.shape == (batch, steps, model.embedding_dim)
+    np.testing.assert_allclose(target.embed(teaching.inputs[:, 0]), vectors[:, 0])
+    outputs = tf.random.stateless_normal([batch, steps, model.units], [1, 2])
+    logits = target.project(outputs)
+    assert logits.dtype == tf.float32
+    np.testing.assert_allclose(target.project(outputs[:, 0]), logits[:, 0], atol=1e-5)
+    loss, plain = target.loss(teaching.outputs, logits, teaching.weights)
+    accuracy = target.accuracy(teaching.outputs, logits)
+    assert loss.shape == plain.shape == accuracy.shape == (batch, steps)
+    assert (loss.numpy()[teaching.weights == 0] == 0).all() and (loss.numpy()[teaching.weights == 1] > 0).all()
+    following = target.next_input(logits[:, 0])
+    assert following.shape == teaching.inputs[:, 0].shape and following.dtype == teaching.inputs.dtype
+
+
+@pytest.mark.parametrize("kind, settings", EACH_TARGET)
+def test_a_target_that_is_said_perfectly_comes_back_as_it_was(kind, settings):
+    """A model that knows each answer by heart: what `prepare` makes of a raw target, `search` and `render` undo."""
+    target, raws = target_of(kind, settings), TARGET_EXAMPLES[kind]
+    outputs = target.prepare(tf.constant(raws)).outputs
+    known = tf.concat([outputs, outputs[:, -1:]], axis=1)
+
+    def step(inputs, state):
+        position, row = state
+        said = tf.gather(tf.gather(known, row), tf.minimum(position, known.shape[1] - 1), batch_dims=1)
+        return 50 * tf.one_hot(said, target.tokenizer.vocabulary_size), [position + 1, row]
+
+    rows = tf.range(len(raws))
+    for search in (Search(), Search(beam_size=3)):
+        found = target.search(step, [tf.zeros_like(rows), rows], tf.fill([len(raws)], 100), search, tf.zeros([2], tf.int32))
+        texts = [text.decode() for text in target.render(found)[:, 0].numpy()]
+        assert texts == raws
+
+
+@pytest.mark.parametrize("kind, settings", EACH_TARGET)
+def test_a_target_comes_back_from_its_assets(kind, settings, tmp_path):
+    target = target_of(kind, settings)
+    target.save(tmp_path)
+    loaded = type(target).load(target.config, tmp_path)
+    raws = tf.constant(TARGET_EXAMPLES[kind])
+    np.testing.assert_array_equal(loaded.prepare(raws).outputs, target.prepare(raws).outputs)
+    assert loaded.summary() == target.summary() != ""
+    assert isinstance(target.resources, list)
+    np.testing.assert_array_equal(target.prepare(raws, SEED).outputs, target.prepare(raws, SEED).outputs)
