@@ -22,8 +22,9 @@ def story(arguments) -> None:
     workflow.train(run, arguments.resume)
     predictor = workflow.evaluate(run)
 
-    from export import saved_model  # only now: its import takes seconds
+    from export import parity, saved_model  # only now: their import takes seconds
     saved_model.export(run)
+    parity.finish(run)
     workflow.show(run, predictor)
 
 

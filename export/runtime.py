@@ -33,6 +33,7 @@ class PhoneFile:
         with quiet():  # it reports which delegate it uses
             self.interpreter = Interpreter(num_threads=threads, **given)
             self.run = {name: self.interpreter.get_signature_runner(name) for name in self.interpreter.get_signature_list()}
+            self.interpreter.allocate_tensors()
         self.max_bytes = int(self.run["translate"].get_input_details()["text"]["shape"][1])
 
     def fits(self, text: str) -> bool:

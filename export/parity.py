@@ -1,0 +1,255 @@
+"""Proof that an exported file says what the model says; a file that does not is not published.
+
+Writes RUN/export/report.json:
+
+    {"sentences": 998,                    of the dev set, at most 1,000, evenly spaced
+     "fitting": 997,                      that fit the file's border, source and answer; all below is of these
+     "sizes": {"max_input_bytes": 256, "max_output_bytes": 512, "beam_size": 4, "no_repeat_ngram": null},
+     "search": {...},                     the section `search` that Keras and the files answered with
+     "signatures": {"bleu": "...", "chrf": "..."},
+     "versions": {"tensorflow": "2.21.0", "ai-edge-litert": "...", ...},
+     "keras": {"bleu": 30.1, "chrf": 50.2},
+     "saved_model": {"identical": 997, "bleu": .., "bleu_difference": 0.0, "chrf": .., "chrf_difference": 0.0},
+     "files": {"model-int8.tflite": {
+         "quantize": "int8", "passed": true, "problem": "",       why it was not published
+         "identical": 950, "bleu": .., "bleu_difference": -0.05,  file less Keras
+         "chrf": .., "chrf_difference": ..,
+         "bytes": 2922600, "constant_bytes": 2853677,             of weights and tables
+         "latency_ms": {"median": 1.2, "p95": 1.9},               a sentence, greedy, one thread, this machine
+         "latency_beam_ms": {"median": 3.0, "p95": 4.5},          K best, on at most 100 sentences
+         "load_ms": 3.0, "operations": {"ADD": 119, ...}, "smallest_runtime": "2.17.0",
+         "signatures": {"translate": {"inputs": {"text": ["uint8", [1, 256]]}, "outputs": {...}}, ...},
+         "differing": [{"source": "..", "keras": "..", "file": ".."}]}}}    at most ten
+
+`saved_model` is compared with Keras under the run's own search, whatever the file's; a sampling run has none to compare.
+Files of other quantizations stay in "files" as long as they are there.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.metadata
+import json
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from export import flatbuffer, saved_model
+from export.runtime import PhoneFile
+from export.tflite import FILES, Phone, Sizes, candidate, convert, load_for_phone
+from keras_s2s import metrics
+from keras_s2s.corpus import Rows
+from keras_s2s.files import write_whole
+from keras_s2s.predictor import Predictor
+from keras_s2s.run import Run, versions
+from keras_s2s.terminal import Bar, say
+
+MOST = 1000  # sentences decoded
+BEAMS_TIMED = 100
+SHOWN = 10  # differing sentences
+MAX_BLEU_DROP = 0.5
+
+
+class ParityError(ValueError):
+    """An exported file does not say what the model says."""
+
+
+class Pairs(NamedTuple):
+    """Sentences with their references and with what Keras makes of them."""
+
+    sources: list[str]
+    references: list[str]
+    keras: list[str]
+
+
+class Decoded(NamedTuple):
+    """What a file makes of sentences."""
+
+    texts: list[str]
+    fits: list[bool]
+    milliseconds: list[float]
+    load_ms: float
+
+
+def export(run: Run, quantize: Sequence[str] = ("int8",), sizes: Sizes = Sizes(), max_bleu_drop: float = MAX_BLEU_DROP) -> None:
+    """Writes RUN/export/model-*.tflite, each only if it passes, and the report.
+
+    Raises:
+        ParityError: a file did not pass; the others are published all the same.
+    """
+    for name in quantize:
+        (run.export / FILES[name]).unlink(missing_ok=True)  # from other weights, maybe
+    predictor = load_for_phone(run)
+    phone = Phone(predictor, sizes)
+    say(f"converting to {', '.join(FILES[name] for name in quantize)}")
+    made = convert(phone, list(quantize))
+    sources, references = _dev(run)
+    own = Predictor(predictor.model, phone.search)
+    bar = Bar("Keras", len(sources), unit=" sentences")
+    pairs = Pairs(sources, references, [answer.texts[0] for answer in own.predict(sources, lambda n: bar.advance(by=n))])
+    bar.close()
+    report = Report(run, phone, pairs)
+    report.saved_model(predictor)
+    problems = [report.file(name, made[name], max_bleu_drop) for name in quantize]
+    report.write()
+    if any(problems):
+        raise ParityError("\n".join(filter(None, problems)))
+
+
+def finish(run: Run) -> None:
+    """What ends a training: int8 as it comes by default. Where that cannot be, says why; the training is done all the same."""
+    try:
+        beams = run.config.search.beam_size
+        export(run, sizes=Sizes(beam_size=beams if beams > 1 else Sizes().beam_size))
+    except ValueError as error:
+        say(f"no phone file: {error}")
+
+
+def _dev(run: Run) -> tuple[list[str], list[str]]:
+    rows = Rows(run.data / "dev.tsv")
+    chosen = range(0, len(rows), -(-len(rows) // MOST))
+    sources, references = ([text.decode() for text in side] for side in rows.read(chosen))
+    return sources, references
+
+
+class Report:
+    """What is found out about the exports of a run.
+
+    Args:
+        run: whose.
+        phone: the module that the files were made of.
+        pairs: of the dev set.
+    """
+
+    def __init__(self, run: Run, phone: Phone, pairs: Pairs):
+        self.run, self.pairs = run, pairs
+        self.path = run.export / "report.json"
+        self.search = phone.search
+        before = json.loads(self.path.read_text(encoding="utf-8")) if self.path.exists() else {}
+        litert = {"ai-edge-litert": importlib.metadata.version("ai-edge-litert")}
+        self.tree: dict[str, Any] = {
+            "sentences": len(pairs.sources), "fitting": len(pairs.sources), "sizes": dataclasses.asdict(phone.sizes),
+            "search": dataclasses.asdict(phone.search), "versions": {**versions(), **litert},
+            "files": {name: entry for name, entry in before.get("files", {}).items() if (run.export / name).exists()}}
+
+    def saved_model(self, predictor: Predictor) -> None:
+        """Decodes with the SavedModel, which is made (again) if it is missing or older than the weights."""
+        if predictor.search.temperature:
+            return
+        path = self.run.export / "saved_model"
+        newest = max(file.stat().st_mtime for file in (self.run.path / "checkpoints").glob("*"))
+        if not (path / "saved_model.pb").exists() or (path / "saved_model.pb").stat().st_mtime < newest:
+            saved_model.export(self.run)
+        texts, keras = _served(path, self.pairs.sources), self.pairs.keras
+        if predictor.search != self.search:
+            keras = [answer.texts[0] for answer in predictor.predict(self.pairs.sources)]
+        self.tree["saved_model"] = _compare(texts, keras, self.pairs.references)
+
+    def file(self, quantize: str, content: bytes, max_bleu_drop: float) -> str:
+        """Decodes with a file and publishes it if it passes; returns what is wrong with it, "" if nothing is."""
+        lying = candidate(self.run.export, quantize)
+        write_whole(lying, content)
+        try:
+            entry = self._measure(lying, quantize, content)
+            problem = _problem(entry, quantize, max_bleu_drop, self.tree["fitting"])
+            if not problem:
+                lying.replace(self.run.export / FILES[quantize])
+        finally:
+            lying.unlink(missing_ok=True)
+        entry["problem"], entry["passed"] = problem, not problem
+        self.tree["files"][FILES[quantize]] = entry
+        say(_summary(FILES[quantize], entry, self.tree["fitting"]))
+        cut = self.tree["sentences"] - self.tree["fitting"]
+        if cut:
+            say(f"  {cut} of {self.tree['sentences']} sentences do not fit and are cut; see --max-input-bytes, --max-output-bytes")
+        return problem and f"{FILES[quantize]} is not published: {problem}\n" + "\n".join(
+            f"  {row['source']}\n    Keras {row['keras']}\n    file  {row['file']}" for row in entry["differing"])
+
+    def write(self) -> None:
+        write_whole(self.path, (json.dumps(self.tree, indent=2, ensure_ascii=False) + "\n").encode())
+
+    def _measure(self, path: Path, quantize: str, content: bytes) -> dict[str, Any]:
+        done = decode(path, self.pairs.sources)
+        beam = decode(path, self.pairs.sources[:BEAMS_TIMED], beam=True)
+        fit = np.nonzero(done.fits)[0]
+        texts, keras, references, sources = ([side[i] for i in fit] for side in (
+            done.texts, self.pairs.keras, self.pairs.references, self.pairs.sources))
+        self.tree["fitting"] = len(fit)
+        if not len(fit):
+            raise ParityError("no sentence of the dev set fits the file. Give it a larger --max-input-bytes and "
+                              "--max-output-bytes.")
+        scored = metrics.score(keras, references)
+        self.tree["keras"] = {"bleu": scored.bleu, "chrf": scored.chrf}
+        self.tree["signatures"] = scored.signatures
+        differing = [{"source": source, "keras": right, "file": text}
+                     for source, right, text in zip(sources, keras, texts) if right != text]
+        return {"quantize": quantize, **_compare(texts, keras, references), "bytes": len(content),
+                "constant_bytes": flatbuffer.constant_bytes(content), "latency_ms": quantiles(done.milliseconds),
+                "latency_beam_ms": quantiles(beam.milliseconds), "load_ms": round(done.load_ms, 2),
+                "operations": flatbuffer.operations(content), "smallest_runtime": flatbuffer.smallest_runtime(content),
+                "signatures": {name: signature._asdict() for name, signature in flatbuffer.signatures(content).items()},
+                "differing": differing[:SHOWN]}
+
+
+def decode(path: Path, sources: Sequence[str], beam: bool = False) -> Decoded:
+    """Answers each source with a file, on one thread; the first one warms up and is not timed."""
+    begun = time.perf_counter()
+    phone = PhoneFile(path)
+    loaded = time.perf_counter()
+    phone.translate("a", beam)
+    texts, fits, milliseconds = [], [], []
+    for source in sources:
+        start = time.perf_counter()
+        answer = phone.translate(source, beam)
+        milliseconds.append(1e3 * (time.perf_counter() - start))
+        texts.append(answer.texts[0])
+        fits.append(not answer.truncated)
+    return Decoded(texts, fits, milliseconds, 1e3 * (loaded - begun))
+
+
+def quantiles(milliseconds: Sequence[float]) -> dict[str, float]:
+    """Median and 95th percentile."""
+    return {"median": round(float(np.median(milliseconds)), 3), "p95": round(float(np.percentile(milliseconds, 95)), 3)}
+
+
+def _served(path: Path, sources: Sequence[str], rows: int = 32) -> list[str]:
+    """The SavedModel's answers, asked as a server would be asked; an empty source stays empty, as in Keras."""
+    import tensorflow as tf
+
+    loaded = tf.saved_model.load(str(path))
+    translate: Callable = loaded.signatures["translate"]
+    order = sorted((i for i, source in enumerate(sources) if source.strip()), key=lambda i: len(sources[i]))
+    texts = [""] * len(sources)
+    for start in range(0, len(order), rows):
+        part = order[start:start + rows]
+        for i, text in zip(part, translate(text=tf.constant([sources[i] for i in part]))["text"].numpy()):
+            texts[i] = text.decode()
+    return texts
+
+
+def _compare(texts: list[str], keras: list[str], references: list[str]) -> dict[str, Any]:
+    """Scores beside Keras's on the same sentences."""
+    own, right = metrics.score(texts, references), metrics.score(keras, references)
+    return {"identical": sum(a == b for a, b in zip(texts, keras)), "bleu": own.bleu, "bleu_difference": own.bleu - right.bleu,
+            "chrf": own.chrf, "chrf_difference": own.chrf - right.chrf}
+
+
+def _problem(entry: dict[str, Any], quantize: str, max_bleu_drop: float, sentences: int) -> str:
+    """What is wrong with a file; "" if it passes."""
+    if quantize == "none" and entry["identical"] < sentences:
+        return (f"float32 must say what Keras says, to the letter; {sentences - entry['identical']} of {sentences} sentences "
+                "differ. That is a fault of the export: please report it with the run's config.json.")
+    if -entry["bleu_difference"] > max_bleu_drop:
+        return (f"its BLEU on the dev set is {-entry['bleu_difference']:.2f} below Keras's; at most {max_bleu_drop:g} is allowed. "
+                "Use --quantize float16, or allow more with --max-bleu-drop.")
+    return ""
+
+
+def _summary(name: str, entry: dict[str, Any], sentences: int) -> str:
+    return (f"{'exported' if entry['passed'] else 'refused'} {name} ({entry['bytes'] / 1e6:.2f} MB): {entry['identical']} of "
+            f"{sentences} sentences as Keras says them, BLEU {entry['bleu']:.1f} ({entry['bleu_difference']:+.2f}), "
+            f"{entry['latency_ms']['median']:.1f} ms a sentence, {entry['latency_beam_ms']['median']:.1f} with "
+            f"beam, on one thread")
