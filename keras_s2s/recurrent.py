@@ -42,7 +42,10 @@ class Layer:
             steps, mask = tf.reverse(steps, [0]), None if mask is None else tf.reverse(mask, [0])
         cell = self.cell
         weights = [tf.convert_to_tensor(weight) for weight in (cell.kernel, cell.recurrent_kernel, cell.bias)]
-        outputs, *last = self.loop(steps, mask, *initial_state, *weights, cell.get_recurrent_dropout_mask(initial_state[0]))
+        dropped = cell.get_recurrent_dropout_mask(initial_state[0])
+        if isinstance(dropped, list):  # Keras draws one for each gate; one for all is the paper's "tied" variant
+            dropped = dropped[0]
+        outputs, *last = self.loop(steps, mask, *initial_state, *weights, dropped)
         return last[0], tf.transpose(outputs, [1, 0, 2]), last
 
 
