@@ -129,6 +129,7 @@ class Train:
     label_smoothing: float = 0.0
     teacher_forcing: float = 1.0  # share of true previous tokens; below 1 scheduled sampling, 0 free running
     ema: float = 0.0  # momentum of the weights' moving average, such as 0.999; 0: off
+    parts: int = 2  # of a batch, computed side by side on a CPU's cores; the gradient is the whole batch's; 1 on a GPU
     precision: str = "float32"  # float32, or for GPUs mixed_float16, mixed_bfloat16
     monitor: str = "loss"  # the best checkpoint and early stopping go by dev loss, bleu or chrf
     patience: int = 0  # evaluations without a better dev score before training stops; 0: never
@@ -142,8 +143,8 @@ class Train:
         _choice("train", "schedule", self.schedule, SCHEDULES)
         _choice("train", "monitor", self.monitor, MONITORS)
         _choice("train", "precision", self.precision, PRECISIONS)
-        for name, low in (("epochs", 1), ("batch_tokens", 1), ("warmup_steps", 0), ("patience", 0), ("evaluate_every", 1),
-                          ("save_every_steps", 0), ("save_every_minutes", 0), ("weight_decay", 0), ("clip_norm", 0)):
+        for name, low in (("epochs", 1), ("batch_tokens", 1), ("warmup_steps", 0), ("patience", 0), ("parts", 1),
+                          ("evaluate_every", 1), ("save_every_steps", 0), ("save_every_minutes", 0), ("weight_decay", 0), ("clip_norm", 0)):
             _between("train", name, getattr(self, name), low)
         require(0 < self.learning_rate < float("inf"), f"`train.learning_rate` must be above 0; got {self.learning_rate!r}.")
         _between("train", "label_smoothing", self.label_smoothing, 0, 0.9)

@@ -6,6 +6,7 @@ import math
 from typing import Any, Iterable
 
 import keras
+import tensorflow as tf
 from keras import ops
 
 from keras_s2s.config import SCHEDULES, Train
@@ -70,6 +71,31 @@ class WarmupSchedule(keras.optimizers.schedules.LearningRateSchedule):
                 "total_steps": self.total_steps}
 
 
+class OneUpdate:
+    """Adam's update of a variable as one operation of TensorFlow's instead of a dozen; the formula is Keras's own."""
+
+    def update_step(self, gradient, variable, learning_rate):
+        if tf.distribute.has_strategy():  # there a variable has a copy for each replica, which Keras knows how to reach
+            return super().update_step(gradient, variable, learning_rate)
+        step = ops.cast(self.iterations + 1, variable.dtype)
+        slots = [slot[self._get_variable_index(variable)].value.handle for slot in (self._momentums, self._velocities)]
+        tf.raw_ops.ResourceApplyAdam(
+            var=variable.handle, m=slots[0], v=slots[1], grad=ops.cast(gradient, variable.dtype),
+            beta1_power=ops.power(ops.cast(self.beta_1, variable.dtype), step),
+            beta2_power=ops.power(ops.cast(self.beta_2, variable.dtype), step),
+            lr=ops.cast(learning_rate, variable.dtype), beta1=self.beta_1, beta2=self.beta_2, epsilon=self.epsilon)
+
+
+@keras.saving.register_keras_serializable("keras_s2s")
+class Adam(OneUpdate, keras.optimizers.Adam):
+    """`keras.optimizers.Adam` (Kingma and Ba, 2015)."""
+
+
+@keras.saving.register_keras_serializable("keras_s2s")
+class AdamW(OneUpdate, keras.optimizers.AdamW):
+    """`keras.optimizers.AdamW`."""
+
+
 def build_schedule(train: Train, total_steps: int) -> WarmupSchedule:
     """The schedule that the section `train` asks for, over a run of `total_steps`."""
     return WarmupSchedule(train.learning_rate, train.schedule, train.warmup_steps, total_steps)
@@ -96,7 +122,7 @@ def build_optimizer(train: Train, total_steps: int, variables: Iterable[Any] = (
     if train.optimizer == "momentum":
         return keras.optimizers.SGD(momentum=0.9, nesterov=True, **common)
     if train.optimizer == "adam":
-        return keras.optimizers.Adam(**common)
-    optimizer = keras.optimizers.AdamW(weight_decay=train.weight_decay, **common)
+        return Adam(**common)
+    optimizer = AdamW(weight_decay=train.weight_decay, **common)
     optimizer.exclude_from_weight_decay([v for v in variables if len(v.shape) < 2], ["bias"])
     return optimizer

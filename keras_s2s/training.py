@@ -43,26 +43,38 @@ class TeacherForced(keras.Model):
         self.optimizer.build(self.trainable_variables)
 
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
-        (source, target_in), target_out, weights = data
         replicas = tf.distribute.get_replica_context()
-        tokens = replicas.all_reduce("SUM", tf.reduce_sum(weights))
+        tokens = replicas.all_reduce("SUM", tf.reduce_sum(data[2]))
         scale = self.optimizer.scale_loss(tf.constant(1.0))  # above 1 with float16 only
-        if self.settings.teacher_forcing < 1:
-            target_in = self.mix(source, target_in)
-        with tf.GradientTape() as tape:
-            logits = self([source, target_in], training=True)
-            loss, plain = self.core.target.loss(target_out, logits, weights)
-            objective = tf.reduce_sum(loss) * scale / tokens
-        gradients = [tf.convert_to_tensor(g) for g in tape.gradient(objective, self.trainable_variables)]
+        done = [self._part(*part, scale / tokens) for part in self._parts(data)]
+        plain, right, gradients = (tf.nest.map_structure(lambda *sums: tf.add_n(sums), *sums) for sums in zip(*done))
         gradients = [g / tf.cast(scale, g.dtype) for g in replicas.all_reduce("SUM", gradients)]
         norm = tf.linalg.global_norm(gradients)
         if self.settings.clip_norm:
             gradients, _ = tf.clip_by_global_norm(gradients, self.settings.clip_norm, norm)
         again = scale / replicas.num_replicas_in_sync  # Keras sums over replicas once more, and takes the scale out
         self.optimizer.apply([g * tf.cast(again, g.dtype) for g in gradients], self.trainable_variables)
-        right = tf.reduce_sum(self.core.target.accuracy(target_out, logits) * weights)
-        plain, right = replicas.all_reduce("SUM", [tf.reduce_sum(plain), right])
+        plain, right = replicas.all_reduce("SUM", [plain, right])
         return {"loss": plain / tokens, "accuracy": right / tokens, "gradient_norm": norm, "tokens": tokens}
+
+    def _parts(self, data: Any) -> list[Any]:
+        """The batch cut into `train.parts` of like size. TensorFlow runs what does not depend on each other at the same time,
+        so on a CPU each core has a part of its own; the sum of the parts' gradients is the batch's gradient."""
+        count = 1 if tf.config.list_physical_devices("GPU") else self.settings.parts
+        return [tf.nest.map_structure(lambda x: x[i::count], data) for i in range(count)] if count > 1 else [data]
+
+    def _part(self, inputs: Any, target_out: Any, weights: tf.Tensor, scale: tf.Tensor) -> tuple[Any, Any, list[tf.Tensor]]:
+        """Sums over the real tokens of a part: plain loss, right answers, gradients of scale * loss."""
+        source, target_in = inputs
+        if self.settings.teacher_forcing < 1:
+            target_in = self.mix(source, target_in)
+        with tf.GradientTape() as tape:
+            logits = self([source, target_in], training=True)
+            loss, plain = self.core.target.loss(target_out, logits, weights)
+            objective = tf.reduce_sum(loss) * scale
+        gradients = [tf.convert_to_tensor(g) for g in tape.gradient(objective, self.trainable_variables)]
+        right = tf.reduce_sum(self.core.target.accuracy(target_out, logits) * weights)
+        return tf.reduce_sum(plain), right, gradients
 
     def mix(self, source: tf.Tensor, target_in: tf.Tensor) -> tf.Tensor:
         """Scheduled sampling (Bengio et al., 2015): each true previous token stays with probability `teacher_forcing`, else

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_s2s import schedules
 from keras_s2s.config import OPTIMIZERS, SCHEDULES, Train
 from keras_s2s.schedules import WarmupSchedule, build_optimizer, build_schedule
 
@@ -100,3 +101,19 @@ def test_the_average_of_the_weights_is_kept_beside_them():
     optimizer.finalize_variable_values([variable])
     assert 1.0 < float(variable.value[0]) < 3.0
     assert not build_optimizer(Train(), 10).use_ema
+
+
+@pytest.mark.parametrize("ours, keras_own", [(schedules.Adam, keras.optimizers.Adam), (schedules.AdamW, keras.optimizers.AdamW)])
+def test_one_operation_updates_a_variable_as_keras_does(ours, keras_own):
+    random = np.random.default_rng(0)
+    first = random.normal(size=(7, 5)).astype("float32")
+    gradients = [keras.ops.array(random.normal(size=(7, 5)), "float32") for _ in range(5)]
+    found = []
+    for kind in (ours, keras_own):
+        variable, optimizer = keras.Variable(first), kind(0.05)
+        optimizer.build([variable])
+        for gradient in gradients:
+            optimizer.apply([gradient], [variable])
+        found.append(variable.numpy())
+    assert np.abs(found[0] - first).max() > 0.1
+    np.testing.assert_allclose(*found, rtol=1e-5, atol=1e-6)
