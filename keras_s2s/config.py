@@ -118,10 +118,10 @@ class Model:
 class Train:
     """How it is learnt."""
 
-    epochs: int = 20
-    batch_tokens: int = 2048  # target tokens of a batch, padding included
+    epochs: int = 12
+    batch_tokens: int = 1024  # steps of the longer side of a batch, padding included
     optimizer: str = "adam"  # sgd, momentum, adam, adamw
-    learning_rate: float = 0.001
+    learning_rate: float = 0.003
     schedule: str = "cosine"  # constant, linear, cosine, inverse_sqrt
     warmup_steps: int = 100
     weight_decay: float = 0.01  # adamw only

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from keras_s2s.config import Config, Data, Model, Search, Train
 
-CONTEXT = Config()
+CONTEXT = Config(model=Model(bidirectional=True))
 
 ATTENTION = Config(
     data=Data(subword_sampling=0.2),
     model=Model(attention="luong", bidirectional=True, dropout=0.3),
-    train=Train(epochs=25, monitor="bleu"))
+    train=Train(epochs=24, monitor="bleu"))
 
 TRANSLITERATION = Config(
     data=Data(source_tokenizer="characters", target_tokenizer="characters"),
@@ -17,7 +17,7 @@ TRANSLITERATION = Config(
     train=Train(epochs=15), search=Search(beam_size=5))
 
 PRESETS: dict[str, tuple[str, Config]] = {
-    "context": ("the classic: the context vector alone carries the source to the decoder", CONTEXT),
+    "context": ("the classic: the context vector alone carries the source, read both ways, to the decoder", CONTEXT),
     "attention": ("bidirectional encoder, Luong attention, subword sampling: the translator to use", ATTENTION),
     "gru": ("the classic with GRU cells", CONTEXT.set(["model.cell=gru"])),
     "deep": ("four layers with residual connections, bidirectional encoder, attention",
@@ -25,5 +25,5 @@ PRESETS: dict[str, tuple[str, Config]] = {
     "transliteration": ("letters to letters, such as romanised Hindi to Devanagari", TRANSLITERATION),
     "g2p": ("spelling to phonemes: letters to space-separated words", TRANSLITERATION.set(["data.target_tokenizer=words"])),
     "tiny": ("seconds, not minutes: for tests and a first look", CONTEXT.set([
-        "model.units=32", "model.embedding_dim=32", "train.epochs=2", "data.source_vocabulary_size=0"])),
+        "model.units=32", "model.embedding_dim=32", "train.epochs=2"])),
 }
