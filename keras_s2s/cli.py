@@ -58,6 +58,8 @@ def training_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
             grid(arguments.config, arguments.sweep)  # a mistake is told before any work is done
     except ValueError as error:
         parser.error(str(error))
+    cores = os.cpu_count() or 1  # each part of a batch has its own; read when TensorFlow is imported
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(max(1, cores // arguments.config.train.parts)))
     if arguments.settings:
         print(describe(arguments.config))
         parser.exit()

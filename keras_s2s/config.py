@@ -109,6 +109,8 @@ class Model:
         require(not self.bidirectional or self.units % 2 == 0,
                 f"`model.units` must be even when `model.bidirectional` is set; got {self.units}. "
                 f"Use {self.units - 1} or {self.units + 1}.")
+        require(not (self.bidirectional and self.reverse_source),
+                "`model.bidirectional` reads the source both ways already; set only one of it and `model.reverse_source`.")
         require(not self.tied_embeddings or self.embedding_dim == self.units,
                 "`model.tied_embeddings` needs `model.embedding_dim` equal to `model.units`; "
                 f"got {self.embedding_dim} and {self.units}.")

@@ -24,7 +24,7 @@ class Encoder:
 
     def __init__(self, model: Model):
         self.stack = RecurrentStack(model, "encoder", bidirectional=model.bidirectional,
-                                    go_backwards=model.reverse_source and not model.bidirectional)
+                                    go_backwards=model.reverse_source)
 
     def __call__(self, steps, mask) -> Encoded:
         outputs, state = self.stack(steps, mask)

@@ -16,9 +16,10 @@ def test_the_presets_that_the_documentation_names_are_there():
     assert set(NAMED) <= set(PRESETS)
 
 
-def test_the_first_preset_is_the_default_configuration():
-    assert PRESETS["context"][1] == Config()
-    assert Config().model.attention == "none"
+def test_the_first_preset_is_the_classic_model():
+    assert next(iter(PRESETS)) == "context"
+    assert PRESETS["context"][1].model.attention == "none"
+    assert PRESETS["context"][1].data == Config().data
 
 
 @pytest.mark.parametrize("name", list(PRESETS))
