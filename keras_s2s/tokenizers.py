@@ -9,6 +9,7 @@ sign U+2581, which is how a vocabulary writes a space.
 from __future__ import annotations
 
 import collections
+import hashlib
 import io
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -98,8 +99,10 @@ class SentencePiece(Tokenizer):
         self.model = model
         self.processor = sentencepiece.SentencePieceProcessor(model_proto=model)
         super().__init__([self.processor.id_to_piece(i) for i in range(self.processor.get_piece_size())])
+        # A SavedModel finds the tokenizer by its name alone: two of one name in a process would both be the first one.
+        name = f"sentencepiece_{hashlib.sha256(model).hexdigest()}"
         with quiet():  # its C++ reports at each load that there is no normalisation: as we want it
-            self._in_graph = tensorflow_text.SentencepieceTokenizer(model=model, out_type=tf.int32)
+            self._in_graph = tensorflow_text.SentencepieceTokenizer(model=model, out_type=tf.int32, name=name)
 
     @property
     def resources(self) -> list[Any]:
