@@ -33,8 +33,8 @@ class PhoneFile:
         with quiet():  # it reports which delegate it uses
             self.interpreter = Interpreter(num_threads=threads, **given)
             self.run = {name: self.interpreter.get_signature_runner(name) for name in self.interpreter.get_signature_list()}
-            self.interpreter.allocate_tensors()
-        self.max_bytes = int(self.run["translate"].get_input_details()["text"]["shape"][1])
+            self.max_bytes = int(self.run["translate"].get_input_details()["text"]["shape"][1])
+            self.answer(b"")  # makes the memory ready
 
     def fits(self, text: str) -> bool:
         """Whether the whole text is read."""

@@ -1,0 +1,181 @@
+"""A phone file of every kind of model says what Keras says, in built-in operations; what does not is not published."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from small import SOURCES_OF, build
+from test_export_text import random_bytes, random_texts
+
+from export import __main__ as command
+from export import flatbuffer, parity
+from export.runtime import PhoneFile
+from export.tflite import Phone, Sizes, convert
+from keras_s2s.normalize import normalize
+from keras_s2s.predictor import Predictor
+from keras_s2s.run import Run, load
+
+KINDS = {
+    "words, Luong, bidirectional LSTM": (
+        "data.source_tokenizer=words", "data.target_tokenizer=words", "model.attention=luong", "model.bidirectional=true"),
+    "bytes to characters, three GRU layers, source reversed": (
+        "data.source_tokenizer=bytes", "data.target_tokenizer=characters", "model.cell=gru", "model.num_layers=3",
+        "model.reverse_source=true"),
+    "characters to bytes, Bahdanau, tied embeddings, n-grams not repeated": (
+        "data.source_tokenizer=characters", "data.target_tokenizer=bytes", "model.attention=bahdanau",
+        "model.tied_embeddings=true", "search.no_repeat_ngram=3"),
+    "sentencepiece, context vector": ("search.max_length=30",),
+    "sentencepiece, eight LSTM layers, Luong, bidirectional": (
+        "model.num_layers=8", "model.attention=luong", "model.bidirectional=true"),
+    "sentencepiece, GRU, Bahdanau, bidirectional": (
+        "model.cell=gru", "model.attention=bahdanau", "model.bidirectional=true"),
+}
+SLOW = list(KINDS)[4:]
+
+
+@pytest.fixture(scope="module", params=[pytest.param(kind, marks=[pytest.mark.slow] if kind in SLOW else []) for kind in KINDS])
+def pair(request):
+    """A model with loud random weights and its float32 file."""
+    tf.keras.utils.set_random_seed(3)
+    core = build(*KINDS[request.param])
+    for variable in core.training_model.trainable_variables:
+        variable.assign(3 * variable)
+    predictor = Predictor(core)
+    content = convert(Phone(predictor, Sizes(beam_size=3)), ["none"])["none"]
+    return predictor, PhoneFile(content), content
+
+
+def test_a_file_of_every_kind_of_model_says_what_keras_says(pair):
+    predictor, phone, _ = pair
+    texts = [*SOURCES_OF[:8], "Zebra x 😀", "?!", "a", ""]
+    assert [phone.translate(text).texts for text in texts] == [answer.texts for answer in predictor.predict(texts)]
+    wanted = predictor.with_search(beam_size=3).predict(texts)
+    assert [phone.translate(text, beam=True).texts for text in texts] == [answer.texts for answer in wanted]
+
+
+def test_a_file_holds_built_in_operations_and_a_plain_border_only(pair):
+    _, _, content = pair
+    flatbuffer.require_builtins(content)
+    assert set(flatbuffer.signatures(content)) == {"translate", "translate_beam", "tokenize", "detokenize", "encode", "decode_step"}
+    border = flatbuffer.signatures(content)["translate"]
+    assert border.inputs == {"text": ("uint8", [1, 256])}
+    assert border.outputs == {"text": ("uint8", [1, 512]), "length": ("int32", [1]), "score": ("float32", [1]),
+                              "truncated": ("int32", [1])}
+
+
+def test_any_bytes_give_valid_text_and_those_that_keras_reads_alike_the_same(pair):
+    predictor, phone, _ = pair
+    for data in random_bytes(60, seed=5):
+        phone.answer(data)  # decodes strictly
+    texts = [text for text in random_texts(30, seed=6) if phone.fits(text)]
+    said = [phone.translate(text) for text in texts]
+    for text, answer, wanted in zip(texts, said, predictor.predict(texts)):
+        if not answer.truncated:
+            assert answer.texts == wanted.texts or not normalize(text), ascii(text)
+
+
+def test_the_halves_of_the_model_spell_the_whole(pair):
+    predictor, phone, _ = pair
+    if predictor.search.no_repeat_ngram or predictor.model.copies:
+        pytest.skip("this search is more than the likeliest token")
+    text = SOURCES_OF[3]
+    ids = phone.run["tokenize"](text=phone.padded(text.encode()))["ids"]
+    given = phone.run["encode"](ids=ids)
+    memory = {name: given[name] for name in ("outputs", "mask") if name in given}
+    token, state, said = 2, {name: value for name, value in given.items() if name not in memory}, []
+    for _ in range(predictor.search.max_length):
+        found = phone.run["decode_step"](token=np.array([token], np.int32), **state, **memory)
+        logits = found.pop("logits")[0]
+        logits[:3] = -np.inf
+        token, state = int(logits.argmax()), found
+        if token == 3 or len(said) >= 2 * np.count_nonzero(ids) + 10:
+            break
+        said.append(token)
+    width = phone.run["detokenize"].get_input_details()["ids"]["shape"][1]
+    made = phone.run["detokenize"](ids=np.array([said + [0] * (width - len(said))], np.int32))
+    assert normalize(bytes(made["text"][0, :made["length"][0]]).decode()) == predictor.translate([text])[0]
+
+
+def test_a_score_is_the_mean_log_probability_of_a_token(pair):
+    predictor, phone, _ = pair
+    if predictor.model.copies:
+        pytest.skip("copied words are not said by the model")
+    text = SOURCES_OF[0]
+    found = phone.translate(text)
+    score = predictor.with_search(length_penalty=0.0).predict([text])[0].scores[0]  # the sum
+    assert found.scores[0] < 0 and round(score / found.scores[0], 3) == pytest.approx(round(score / found.scores[0]), abs=2e-3)
+
+
+def test_a_text_that_fills_the_border_is_marked_as_cut(pair):
+    _, phone, _ = pair
+    assert phone.answer(b"red dog " * 40).truncated and not phone.answer(b"red dog").truncated
+
+
+@pytest.fixture(scope="module")
+def run(trained, tmp_path_factory):
+    return Run.open(shutil.copytree(trained, tmp_path_factory.mktemp("export") / "run"))
+
+
+def export(*arguments, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["export", *map(str, arguments)])
+    return command.main()
+
+
+def test_files_that_pass_are_published_with_their_report(run, monkeypatch):
+    assert export(run.path, "--format", "tflite", "--quantize", "none", "float16", "int8", "--beam-size", "2",
+                  monkeypatch=monkeypatch) == 0
+    report = json.loads((run.export / "report.json").read_text())
+    assert set(report["files"]) == {"model-float32.tflite", "model-float16.tflite", "model-int8.tflite"}
+    for name, entry in report["files"].items():
+        content = (run.export / name).read_bytes()
+        assert entry["passed"] and entry["bytes"] == len(content) and entry["operations"] == flatbuffer.operations(content)
+    whole = report["files"]["model-float32.tflite"]
+    assert whole["identical"] == report["fitting"] == report["saved_model"]["identical"]
+    assert whole["bleu"] == report["keras"]["bleu"] > 50
+    assert not list(run.export.glob(".*"))
+
+
+def test_a_published_file_copies_words_that_the_model_cannot_say(run):
+    phone, text = PhoneFile(run.export / "model-float32.tflite"), "Quetzalcoatl sees a red tree."
+    answer = phone.translate(text).texts[0]
+    assert answer == load(run.path).translate([text])[0] and "Quetzalcoatl" in answer
+
+
+def test_weights_are_in_the_file_once_and_halved_in_float16(run):
+    sizes = {name: flatbuffer.constant_bytes((run.export / f"model-{name}.tflite").read_bytes())
+             for name in ("float32", "float16", "int8")}
+    weights = 4 * sum(int(tf.size(v)) for v in load(run.path).training_model.trainable_variables)
+    assert weights <= sizes["float32"] < 1.02 * weights + 120_000  # tables of Unicode and of words
+    assert sizes["int8"] < sizes["float16"] < sizes["float32"]
+
+
+def test_a_file_that_falls_short_is_not_published(run, monkeypatch, capsys):
+    answer = PhoneFile.translate
+
+    def worse(self, text, beam=False):
+        found = answer(self, text, beam)
+        return found._replace(texts=["नहीं"] * len(found.texts))
+
+    monkeypatch.setattr(PhoneFile, "translate", worse)
+    assert export(run.path, "--format", "tflite", "--quantize", "int8", monkeypatch=monkeypatch) == 1
+    said = capsys.readouterr().err
+    assert "model-int8.tflite is not published: its BLEU on the dev set is" in said and "at most 0.5 is allowed" in said
+    assert said.count("    file  नहीं") == 10
+    assert not (run.export / "model-int8.tflite").exists() and not list(run.export.glob(".*"))
+    report = json.loads((run.export / "report.json").read_text())
+    assert not report["files"]["model-int8.tflite"]["passed"] and report["files"]["model-float32.tflite"]["passed"]
+
+
+def test_float32_must_be_the_same_to_the_letter():
+    entry = {"identical": 9, "bleu_difference": 0.0}
+    assert "1 of 10 sentences differ" in parity._problem(entry, "none", 0.5, 10)
+    assert not parity._problem(entry, "int8", 0.5, 10)
+
+
+def test_sizes_out_of_range_are_refused_by_name():
+    with pytest.raises(ValueError, match="--max-input-bytes must be between 8 and 4096; got 3"):
+        Sizes(max_input_bytes=3)
+    with pytest.raises(ValueError, match="--beam-size must be between 1 and 32; got 0"):
+        Sizes(beam_size=0)
