@@ -1,0 +1,150 @@
+"""How fast training is, beside a plain Keras loop over the same model and data: python -m tests.benchmarks.speed
+
+Bidirectional LSTM 256 and decoder LSTM 256, Luong attention, embeddings 256, V = 2,000, dropout 0.3, Hindi Visual Genome. Each
+contender trains in a process of its own, turn by turn, and prints real target tokens a second; the ratio of the medians is what
+counts, since machines are shared and noisy.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "hvg-en-hi" / "train.tsv"
+ROOT = Path(__file__).resolve().parents[2]
+CONTENDERS = ("plain", "keras_s2s")
+SENTENCES, UNITS, VOCABULARY = 128, 256, 2000
+
+
+def corpus():
+    """Prepared tokens of both sides: the same for every contender."""
+    import tensorflow as tf
+
+    from keras_s2s.config import Config
+    from keras_s2s.sources import SOURCES
+    from keras_s2s.targets import TARGETS
+
+    pairs = [line.rstrip("\n").split("\t") for line in open(DATA, encoding="utf-8")]
+    config = Config().set([f"data.source_vocabulary_size={VOCABULARY}", f"data.target_vocabulary_size={VOCABULARY}",
+                           "model.bidirectional=true", "model.attention=luong", "model.dropout=0.3"])
+    source = SOURCES["text"].fit(config, [pair[0] for pair in pairs])
+    target = TARGETS["text"].fit(config, [pair[1] for pair in pairs])
+    texts = [tf.constant([pair[side].encode() for pair in pairs]) for side in (0, 1)]
+    return config, source, target, texts
+
+
+def steps(name: str):
+    """The contender's step function and its batches, ((source, target_in), target_out, weights) each."""
+    import tensorflow as tf
+
+    config, source, target, texts = corpus()
+    rows = tf.data.Dataset.from_tensor_slices(tuple(texts)).shuffle(1 << 16, seed=1)
+    if name == "plain":
+        batches = rows.batch(SENTENCES)
+        step = plain_step()
+    else:
+        from keras_s2s.model import EncoderDecoder
+        from keras_s2s.training import TeacherForced
+
+        batches = by_length(texts, source, target, config)
+        step = tf.function(TeacherForced(EncoderDecoder(config, source, target), 1000).train_step, reduce_retracing=True)
+
+    def prepare(source_text, target_text):
+        teaching = target.prepare(target_text)
+        return (source.prepare(source_text), teaching.inputs), teaching.outputs, teaching.weights
+
+    return step, batches.map(prepare).repeat().prefetch(4)
+
+
+def by_length(texts, source, target, config):
+    """The package's own batches: rows of like length, about as many sentences a batch as the plain loop has."""
+    import numpy as np
+    import tensorflow as tf
+
+    from keras_s2s.pipeline import Batches
+
+    lengths = np.stack([source.lengths(source.prepare(texts[0])), tf.reduce_sum(target.prepare(texts[1]).weights, 1)], 1)
+    batches = Batches(lengths.astype(np.int32), round(SENTENCES * float(lengths.max(axis=1).mean())), 1)
+    return tf.data.Dataset.range(batches.steps_per_epoch).map(lambda number: tuple(
+        tf.gather(side, tf.ensure_shape(tf.numpy_function(batches.rows_of, [number], tf.int32), [None])) for side in texts))
+
+
+def plain_step():
+    """A model and a loop as a tutorial writes them: Keras layers, a GradientTape, a masked mean."""
+    import keras
+    import tensorflow as tf
+    from keras import layers
+
+    source, target_in = keras.Input((None,), dtype="int32"), keras.Input((None,), dtype="int32")
+    vectors = layers.Embedding(VOCABULARY, UNITS, mask_zero=True)(source)
+    outputs, *state = layers.Bidirectional(layers.LSTM(UNITS // 2, return_sequences=True, return_state=True))(vectors)
+    state = [layers.Concatenate()([state[0], state[2]]), layers.Concatenate()([state[1], state[3]])]
+    decoded = layers.LSTM(UNITS, return_sequences=True)(layers.Embedding(VOCABULARY, UNITS)(target_in), initial_state=state)
+    decoded = layers.Dropout(0.3)(decoded)
+    context = layers.Attention()([layers.Dense(UNITS, use_bias=False)(decoded), outputs])
+    mixed = layers.Dense(UNITS, activation="tanh")(layers.Concatenate()([context, decoded]))
+    model = keras.Model([source, target_in], layers.Dense(VOCABULARY)(mixed))
+    optimizer = keras.optimizers.Adam(1e-3)
+    optimizer.build(model.trainable_variables)
+
+    @tf.function(reduce_retracing=True)
+    def step(batch):
+        inputs, wanted, weights = batch
+        with tf.GradientTape() as tape:
+            loss = tf.nn.sparse_softmax_cross_entropy_with_logits(wanted, model(list(inputs), training=True))
+            loss = tf.reduce_sum(loss * weights) / tf.reduce_sum(weights)
+        gradients, _ = tf.clip_by_global_norm(tape.gradient(loss, model.trainable_variables), 1.0)
+        optimizer.apply(gradients, model.trainable_variables)
+        return {"loss": loss}
+
+    return step
+
+
+def measure(name: str, seconds: float) -> None:
+    """Trains for a while; prints target tokens a second of wall time and of processor time."""
+    step, batches = steps(name)
+    iterator = iter(batches)
+    for _ in range(30):
+        step(next(iterator))
+    tokens, wall, cpu = 0.0, time.perf_counter(), time.process_time()
+    while time.perf_counter() - wall < seconds:
+        batch = next(iterator)
+        float(step(batch)["loss"])
+        tokens += float(batch[2].numpy().sum())
+    print(tokens / (time.perf_counter() - wall), tokens / (time.process_time() - cpu))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=15)
+    parser.add_argument("--measure", choices=CONTENDERS, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if not DATA.exists():
+        sys.exit(f"{DATA.name} of Hindi Visual Genome 1.1 is needed at {DATA}; it is published by LINDAT/CLARIAH-CZ (UFAL).")
+    if arguments.measure:
+        measure(arguments.measure, arguments.seconds)
+        return
+    found: dict[str, list[tuple[float, float]]] = {name: [] for name in CONTENDERS}
+    for turn in range(arguments.rounds):
+        for name in CONTENDERS:
+            threads = {"TF_NUM_INTRAOP_THREADS": "1"} if name == "keras_s2s" else {}  # what train.py sets on two cores
+            command = [sys.executable, "-m", "tests.benchmarks.speed", "--measure", name, "--seconds", str(arguments.seconds)]
+            environment = {**os.environ, **threads, "TF_CPP_MIN_LOG_LEVEL": "3"}
+            done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+            wall, cpu = map(float, done.stdout.split())
+            found[name].append((wall, cpu))
+            print(f"round {turn + 1}  {name:<10} {wall:>8,.0f} target tokens/s   {cpu:>8,.0f} a processor second   "
+                  f"load {os.getloadavg()[0]:.1f}", flush=True)
+    medians = {name: statistics.median(wall for wall, _ in rows) for name, rows in found.items()}
+    for name, value in medians.items():
+        print(f"{name:<10} {value:>8,.0f} target tokens/s   {value / medians['plain']:.2f} x the plain loop")
+
+
+if __name__ == "__main__":
+    main()
