@@ -107,7 +107,7 @@ def recall(run: Run, name: str) -> Translated | None:
 
 
 def conclude(run: Run, predictor: Predictor) -> None:
-    """Keeps what goes on inside the model, and shows the final scores of every set in TensorBoard."""
+    """Keeps what goes on inside the model, and shows the best weights' scores of every set in TensorBoard."""
     from keras_s2s import maps
 
     name = run.splits()[-1] if len(run.splits()) < 3 else run.splits()[2]
@@ -119,8 +119,8 @@ def conclude(run: Run, predictor: Predictor) -> None:
     log = EventLog(run.logs, after=step)
     for name in run.splits()[1:]:
         if row := found.get(name):
-            log.scalars(step, {f"final/{name}_{score}": row[score] for score in ("bleu", "chrf", "exact_match")},
-                        {f"final/{name}_{score}": f"`{signature}`" for score, signature in row["signatures"].items()})
+            log.scalars(step, {f"best/{name}_{score}": row[score] for score in ("bleu", "chrf")},
+                        {f"best/{name}_{score}": f"`{signature}`" for score, signature in row["signatures"].items()})
     log.close()
 
 

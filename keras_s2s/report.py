@@ -105,8 +105,8 @@ def scores(found: Finished) -> Html:
     rows = []
     for name in found.run.splits()[1:]:
         row = found.metrics[name]
-        low, high = row["bleu_interval"]
-        for label, part, interval in ((name, row, f"{low:.1f} to {high:.1f}"), ("source not in training", row.get("unseen"), "")):
+        interval = "{:.1f} to {:.1f}".format(*row["bleu_interval"])
+        for label, part, interval in ((name, row, interval), ("source not in training", row.get("unseen"), "")):
             if part:
                 rows.append((label, part["sentences"], part["bleu"], interval, part["chrf"], part["exact_match"], part["wer"],
                              part["cer"], f"{part['length_ratio']:.2f}", part["repetition_rate"]))

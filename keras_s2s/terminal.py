@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -29,7 +30,7 @@ def quiet() -> Iterator[None]:
 
 
 class Bar:
-    """A progress bar on a terminal, nothing where the output is none: lines alone are printed there.
+    """A progress bar on a terminal; where the output is none, a plain line now and then of what takes longer than that.
 
     Args:
         label: what is going on.
@@ -38,21 +39,37 @@ class Bar:
         unit: such as "step" or "B".
     """
 
+    EVERY = 60.0  # seconds between two plain lines
+
     def __init__(self, label: str, total: int, done: int = 0, unit: str = "step"):
         from tqdm import tqdm
 
+        self._label, self._total, self._done, self._note = label, total, done, ""
+        self._begun, self._first, self._said = time.monotonic(), done, time.monotonic()
         self._bar: Any = tqdm(desc=label, total=total, initial=done, unit=unit, unit_scale=unit == "B", leave=False,
                               disable=not sys.stderr.isatty(), dynamic_ncols=True, mininterval=0.2)
 
     def advance(self, note: str = "", by: int = 1) -> None:
+        self._done, self._note = self._done + by, note
+        if self._bar.disable:
+            self._plain()
+            return
         if note:
             self._bar.set_postfix_str(note, refresh=False)
         self._bar.update(by)
 
     def reach(self, done: int, total: int) -> None:
         """The same, in units done of a total that may have changed."""
-        self._bar.total = total
-        self._bar.update(done - self._bar.n)
+        self._total = self._bar.total = total
+        self.advance(by=done - self._done)
+
+    def _plain(self) -> None:
+        now = time.monotonic()
+        if now - self._said >= self.EVERY and self._total:
+            self._said = now
+            left = (now - self._begun) / max(1, self._done - self._first) * (self._total - self._done)
+            share = f"{100 * self._done / self._total:.0f} %"
+            say(f"{self._label}: {share}, {left / 60:.0f} min left  {self._note}".rstrip())
 
     def close(self) -> None:
         self._bar.close()

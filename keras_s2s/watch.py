@@ -10,6 +10,7 @@ import math
 import resource
 import sys
 import time
+from collections import Counter
 from typing import Any
 
 import keras
@@ -26,8 +27,11 @@ from keras_s2s.terminal import Bar, say
 
 ABOUT = {
     "train/loss": "Nats for each real token of one batch, with teacher forcing and dropout.",
+    "train/perplexity": "e to the power of the loss.",
+    "train/accuracy": "Share of the real tokens of one batch that are answered right, with teacher forcing and dropout.",
     "train/gradient_norm": "Of the whole gradient, before clipping.",
     "dev/loss": "Nats for each real token of the dev set, with teacher forcing, without dropout.",
+    "dev/accuracy": "Share of the real tokens of the dev set that are answered right, with teacher forcing.",
     "dev/length_ratio": "Tokens of the translations for each token of the references; 1 is as long.",
     "dev/repetition_rate": f"Percent of sentences that repeat {metrics.REPEATED_NGRAM} words in a row more often than their "
                            "reference does.",
@@ -122,10 +126,10 @@ class TensorBoard(keras.callbacks.Callback):
             return
         told = self.evaluate
         score = metrics.METRICS["chrf"]().sentence_score
-        rows = [["source", "reference", "translation", "chrF"]]
+        rows = [["source", "reference", "translation", wide("chrF")]]
         for i in self.shown:
             row = [told.sources[i], told.references[i], told.hypotheses[i]]
-            rows.append([plain(text) for text in row] + [f"{score(row[2], [row[1]]).score:.1f}"])
+            rows.append([plain(text) for text in row] + [wide(f"{score(row[2], [row[1]]).score:.1f}")])
         self.log.text(self.state.step, "dev/translations", rows, "The same sentences after each evaluation.")
 
     def _images(self) -> None:
@@ -151,7 +155,14 @@ def graph(model: Any) -> bytes:
     """The training model's graph, from sources and targets to logits, as a serialised GraphDef."""
     inputs = [tf.TensorSpec(tensor.shape, tensor.dtype, name=tensor.name) for tensor in model.inputs]
     traced = tf.function(lambda *given: model.core.training_model(list(given), training=True)).get_concrete_function(*inputs)
-    return traced.graph.as_graph_def(add_shapes=True).SerializeToString()
+    drawn = traced.graph.as_graph_def(add_shapes=True)
+    outer = Counter(node.name.split("/")[0] for node in drawn.node).most_common(1)[0][0] + "/"
+    names = [node.name.removeprefix(outer) for node in drawn.node]
+    if len(set(names)) == len(names):  # the layers stand on top, not inside of one box
+        for node, name in zip(drawn.node, names):
+            node.name = name
+            node.input[:] = ["^" * (each[0] == "^") + each.removeprefix("^").removeprefix(outer) for each in node.input]
+    return drawn.SerializeToString()
 
 
 def gradients(model: Any, batches: tf.data.Dataset) -> list[np.ndarray]:
@@ -196,6 +207,11 @@ def memory() -> float:
 def plain(text: str) -> str:
     """The text as Markdown that shows just it."""
     return "".join(f"&#{ord(sign)};" if sign in "\\`*_{}[]<>()#+-.!|~&\"'" else sign for sign in text)
+
+
+def wide(text: str) -> str:
+    """The text with room about it that TensorBoard's narrow columns do not take away."""
+    return f"\u00a0\u00a0{text}\u00a0\u00a0"
 
 
 def _power_of_two(number: int) -> bool:

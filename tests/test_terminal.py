@@ -1,0 +1,37 @@
+"""What a person sees where standard error is no terminal, and where it is."""
+
+import pytest
+
+from keras_s2s.terminal import Bar
+
+
+def test_without_a_terminal_only_what_takes_long_is_told_in_plain_lines(capsys, monkeypatch):
+    bar = Bar("reading", 10)
+    bar.advance("loss 3", 2)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(Bar, "EVERY", 0.0)
+    bar.advance("loss 2", 3)
+    bar.reach(8, 20)
+    bar.close()
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == ["reading: 50 %, 0 min left  loss 2", "reading: 40 %, 0 min left"]
+
+
+def test_on_a_terminal_a_bar_is_drawn_and_taken_away(capsys, monkeypatch):
+    import sys
+
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    bar = Bar("epoch 1/2", 4, done=1)
+    bar.advance("loss 2.0")
+    bar.reach(4, 4)
+    bar.close()
+    said = capsys.readouterr().err
+    assert "epoch 1/2" in said and said.endswith("\r") and "min left" not in said
+
+
+@pytest.mark.parametrize("total", [0, 5])
+def test_a_bar_of_unknown_length_says_nothing_false(capsys, monkeypatch, total):
+    monkeypatch.setattr(Bar, "EVERY", 0.0)
+    bar = Bar("reading", total)
+    bar.advance()
+    assert ("%" in capsys.readouterr().err) == bool(total)
