@@ -128,8 +128,12 @@ class Checkpoints:
             if paths == self._states():  # else a training has saved and tidied up meanwhile
                 break
         _require_none(problems)
-        raise CheckpointError(f"{self.folder.parent} holds no trained weights yet: its training has not reached its first "
-                              f"evaluation. Continue it with: python train.py --run {self.folder.parent} --resume")
+        raise self.untrained()
+
+    def untrained(self) -> CheckpointError:
+        """The error of a run that there is nothing to load of."""
+        return CheckpointError(f"{self.folder.parent} holds no trained weights yet: its training has not reached its first "
+                               f"evaluation. Continue it with: python train.py --run {self.folder.parent} --resume")
 
     def _states(self) -> list[Path]:
         """The files of states, the newest first."""

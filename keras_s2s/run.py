@@ -203,8 +203,9 @@ def load(path: str | Path, search: Search | None = None) -> Any:
 
     run = Run.open(Path(path))
     state = run.checkpoints.load_state()
-    if state is not None:
-        run.require_unchanged(state)
+    if state is None:
+        raise run.checkpoints.untrained()
+    run.require_unchanged(state)
     model = build(run)
     run.checkpoints.restore_best(model.training_model.weights)
     return Predictor(model, search)

@@ -21,6 +21,7 @@ TOGETHER = 4096  # lines sorted by length and translated together; what is read 
 def translate(arguments: argparse.Namespace, search: Search) -> int:
     """Runs the command; returns the exit status."""
     predictor = load(arguments.run, search)
+    sys.stdout.reconfigure(encoding="utf-8", newline="\n")  # type: ignore[union-attr]  # whatever the terminal's language
     if not arguments.files and sys.stdin.isatty():
         return converse(predictor, arguments)
     limit = predictor.config.data.max_characters
@@ -62,7 +63,7 @@ def _streams(files: Iterable[Any]) -> Iterator[tuple[str, BinaryIO]]:
 
 def shown(source: str, answer: Answer, alignment: Any, arguments: argparse.Namespace) -> str:
     """One line of output (or one for each of the n best)."""
-    texts, scores = answer.texts[:arguments.n_best], answer.scores[:arguments.n_best]
+    texts, scores = [whole(text) for text in answer.texts[:arguments.n_best]], answer.scores[:arguments.n_best]
     if arguments.json:
         ranked = [{"text": text, "score": round(score, 4)} for text, score in zip(texts, scores)]
         found: dict[str, Any] = {"source": source, "translations": ranked}
@@ -72,6 +73,11 @@ def shown(source: str, answer: Answer, alignment: Any, arguments: argparse.Names
     if arguments.n_best == 1:
         return texts[0]
     return "\n".join(f"{score:.4f}\t{text}" for text, score in zip(texts, scores))
+
+
+def whole(text: str) -> str:
+    """The text without U+FFFD, which stands for bytes that a model spelt and that are no character."""
+    return normalize(text.replace("\ufffd", ""))
 
 
 def alignments(predictor: Predictor, sources: list[str], answers: list[Answer]) -> list[Any]:
