@@ -16,7 +16,7 @@ import numpy as np
 
 from keras_s2s import metrics
 from keras_s2s.corpus import Rows, overlaps
-from keras_s2s.eventlog import EventLog
+from keras_s2s.eventlog import EventLog, tags_at
 from keras_s2s.files import write_whole
 from keras_s2s.run import Run
 from keras_s2s.terminal import Bar
@@ -116,9 +116,9 @@ def conclude(run: Run, predictor: Predictor) -> None:
         write_whole(run.path / "evaluation" / "inside.json", json.dumps(inside, ensure_ascii=False).encode())
     found = run.metrics()
     step = int(found.get("training", {}).get("steps", 0))
-    log = EventLog(run.logs, after=step)
+    there, log = tags_at(run.logs, step), EventLog(run.logs)
     for name in run.splits()[1:]:
-        if row := found.get(name):
+        if (row := found.get(name)) and f"best/{name}_bleu" not in there:
             log.scalars(step, {f"best/{name}_{score}": row[score] for score in ("bleu", "chrf")},
                         {f"best/{name}_{score}": f"`{signature}`" for score, signature in row["signatures"].items()})
     log.close()

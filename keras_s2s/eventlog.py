@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_s2s.files import write_whole
 from keras_s2s.terminal import say
 
 FILES = "events.out.tfevents.*"  # TensorBoard reads these, in the order of their names
@@ -29,8 +30,8 @@ class EventLog:
 
     Args:
         folder: runs/NAME/logs; made when the first event is written.
-        after: the step from which training goes on; later points of earlier sittings are taken back, and of that step only
-            what is not there yet is written.
+        after: the step from which training goes on: later points of earlier sittings are taken back, and of that step only
+            what is not there yet is written. None: what is there stays.
 
     Attributes:
         fresh: True where no earlier sitting wrote anything.
@@ -38,13 +39,16 @@ class EventLog:
 
     RETRY = 30.0  # seconds after a failure in which nothing is tried
 
-    def __init__(self, folder: Path, after: int = 0):
+    def __init__(self, folder: Path, after: int | None = None):
         self.folder, self.after = folder, after
         self.fresh = not any(folder.glob(FILES))
         self._file: Any = None  # a descriptor: what is written is with the system at once, even if the process is killed
         self._size, self._failed = 0, float("-inf")
-        self._marked, self._said = self.fresh, False
-        self._there = set() if self.fresh else tags_at(folder, after)
+        self._marked, self._said = after is None, False
+        self._there: set[str] = set()
+        if after is not None and not self.fresh:
+            take_back(folder, after)
+            self._there = tags_at(folder, after)
 
     def scalars(self, step: int, values: Mapping[str, float], descriptions: Mapping[str, str] | None = None) -> None:
         """Adds a point to each curve; `descriptions` (Markdown, by tag) stand beside it."""
@@ -113,7 +117,7 @@ class EventLog:
             Summary.Value(tag=tag, metadata=metadata, tensor=make_tensor_proto(values))])})
 
     def _add(self, make: Callable[[], dict[str, Any]]) -> None:
-        """Writes one event; on resuming first the mark by which readers take later points of earlier files back."""
+        """Writes one event; before a sitting's first the mark by which readers take later points of earlier files back."""
         from tensorboard.compat.proto.event_pb2 import SessionLog
         from tensorboard.compat.proto.summary_pb2 import Summary
 
@@ -121,7 +125,7 @@ class EventLog:
             if self._file is None:
                 self._open()
             if not self._marked:
-                self._write(step=self.after + 1, session_log=SessionLog(status=SessionLog.START))
+                self._write(step=0 if self.fresh else (self.after or 0) + 1, session_log=SessionLog(status=SessionLog.START))
                 self._marked = True
             fields = make()
             if self._there and fields.get("step") == self.after:
@@ -141,11 +145,8 @@ class EventLog:
     def _write(self, **fields: Any) -> None:
         """Writes one whole record; of a record that does not fit on the disk nothing stays."""
         from tensorboard.compat.proto.event_pb2 import Event
-        from tensorboard.summary.writer.record_writer import RecordWriter
 
-        record = io.BytesIO()
-        RecordWriter(record).write(Event(wall_time=time.time(), **fields).SerializeToString())
-        content = record.getvalue()
+        content = record(Event(wall_time=time.time(), **fields).SerializeToString())
         try:
             written = 0
             while written < len(content):
@@ -164,18 +165,38 @@ class EventLog:
             self.close()
 
 
-def tags_at(folder: Path, step: int) -> set[str]:
-    """Tags that have a point at a step already, in the files of earlier sittings."""
+def read(path: Path) -> list[tuple[Any, bytes]]:
+    """The events of a file, each with its bytes, up to where it is damaged; none where it cannot be read."""
     from tensorboard.backend.event_processing.event_file_loader import RawEventFileLoader
-    from tensorboard.compat.proto.event_pb2 import Event, SessionLog
+    from tensorboard.compat.proto.event_pb2 import Event
 
-    found: set[str] = set()
+    with contextlib.suppress(OSError, ValueError):
+        return [(Event.FromString(content), content) for content in RawEventFileLoader(str(path)).Load()]
+    return []
+
+
+def tags_at(folder: Path, step: int) -> set[str]:
+    """Tags that have a point at a step."""
+    return {value.tag for path in sorted(folder.glob(FILES)) for event, _ in read(path) if event.step == step
+            for value in event.summary.value}
+
+
+def take_back(folder: Path, step: int) -> None:
+    """Cuts what comes after a step out of the files of earlier sittings; one that cannot be written stays as it is.
+
+    Some of TensorBoard's readers go by the mark that a new file begins with, others by the order of steps, others by nothing.
+    """
     for path in sorted(folder.glob(FILES)):
-        with contextlib.suppress(OSError, ValueError):
-            for record in RawEventFileLoader(str(path)).Load():
-                event = Event.FromString(record)
-                if event.session_log.status == SessionLog.START and event.step <= step:
-                    found.clear()  # taken back
-                elif event.step == step:
-                    found |= {value.tag for value in event.summary.value}
-    return found
+        found = read(path)
+        if any(event.step > step for event, _ in found):
+            with contextlib.suppress(OSError):
+                write_whole(path, b"".join(record(content) for event, content in found if event.step <= step))
+
+
+def record(content: bytes) -> bytes:
+    """An event as it lies in a file: its length, itself, and a checksum of either."""
+    from tensorboard.summary.writer.record_writer import RecordWriter
+
+    framed = io.BytesIO()
+    RecordWriter(framed).write(content)
+    return framed.getvalue()

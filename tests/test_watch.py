@@ -151,7 +151,8 @@ def test_hparams_hold_the_run_with_its_settings(watched):
     told = parse_session_start_info_plugin_data(data[0].content)
     assert told.group_name == "run"
     assert told.hparams["model.units"].number_value == 8 and told.hparams["model.cell"].string_value == "lstm"
-    assert not told.hparams["model.bidirectional"].bool_value and "watch.every" not in told.hparams
+    assert told.hparams["model.bidirectional"].bool_value == watched.config.model.bidirectional
+    assert "watch.every" not in told.hparams
 
 
 def test_the_projector_reads_both_vocabularies_with_their_pieces(trained):
@@ -189,7 +190,7 @@ def test_a_resumed_run_shows_no_gap_and_no_doubled_point(tmp_path):
     (run.path / "checkpoints" / f"step-{steps:08d}.json").unlink()  # killed before its last save: an epoch is made again
     workflow.train(Run.open(run.path), True)
     assert len(list(run.logs.glob("events*"))) == 2
-    assert len(values(run.logs)["train/loss"]) == steps + length  # the files hold the epoch twice
+    assert [step for step, *_ in values(run.logs)["train/loss"]] == list(range(1, steps + 1))
     assert shown(run.logs, "train/loss") == list(range(1, steps + 1))
     assert shown(run.logs, "dev/loss") == [length, 2 * length, steps]
     assert len(shown(run.logs, "_hparams_/session_start_info")) == 1
@@ -206,6 +207,26 @@ def test_points_after_the_resumed_step_are_taken_back_and_those_at_it_are_not_do
     assert not second.fresh
     assert [shown(tmp_path, tag) for tag in ("loss", "dev", "more")] == [[10, 20, 25], [20], [20]]
     assert tags_at(tmp_path, 20) == {"loss", "dev", "more"} and tags_at(tmp_path, 30) == set()
+
+
+def test_a_log_that_nothing_is_resumed_by_leaves_all_that_is_there(tmp_path):
+    EventLog(tmp_path).scalars(30, {"loss": 1.0})
+    EventLog(tmp_path).scalars(20, {"best": 1.0})
+    assert shown(tmp_path, "loss") == [30] and shown(tmp_path, "best") == [20]
+
+
+def test_the_mark_alone_takes_points_back_where_old_files_cannot_be_written(tmp_path, monkeypatch):
+    from tensorboard.backend.event_processing.plugin_event_accumulator import EventAccumulator
+
+    def fails(*given):
+        raise OSError(errno.EROFS, "read-only")
+
+    EventLog(tmp_path, after=0).scalars(30, {"loss": 1.0})
+    monkeypatch.setattr(eventlog, "write_whole", fails)
+    EventLog(tmp_path, after=20).scalars(25, {"loss": 1.0})
+    read = EventAccumulator(str(tmp_path))
+    read.Reload()
+    assert [event.step for event in read.Tensors("loss")] == [25]
 
 
 def test_a_file_that_was_cut_off_by_a_kill_is_no_obstacle(tmp_path):
