@@ -73,7 +73,7 @@ def prepare(data: Data, folder: str | Path, progress: Progress | None = None) ->
     """Reads, checks and splits the corpus into `folder`/data/NAME.tsv: source TAB target, normalized, UTF-8, LF.
 
     Without `data.dev` a dev set is split off, and without `data.test` a test set with it; no source and no target is
-    then on two sides. Given sets stay whole: their duplicates stay, and what they share with train is only counted.
+    then on two sides; duplicates stay in train only. Given sets stay whole, and what they share with train is only counted.
     Nothing is written before all is read and well; each file is then written whole.
 
     Args:
@@ -98,6 +98,8 @@ def prepare(data: Data, folder: str | Path, progress: Progress | None = None) ->
         sides = _sides(train, [name in given for name in names].count(False) - 1, data.held_out)
         for file, line, text in train.lines(sides < 0):
             log.reject(file, line, "duplicate pair", text)
+        repeats = int(repeated(train.hashes[sides == 0, 2]).sum())
+        log.notices.update({"duplicate pair": repeats} if repeats else {})
         for name, staged in given.items():
             shared = np.isin(staged.hashes[:, 0], train.hashes[sides == 0, 0]).sum()
             log.notices.update({f"sources of {name} in train as well": int(shared)} if shared else {})
@@ -197,11 +199,16 @@ def _size_of_inputs(data: Data, written: Path) -> int:
 
 
 def _sides(train: Staged, sides: int, wanted: int) -> np.ndarray:
-    """Where each row of the training files goes: -1 nowhere (a duplicate), 0 train, 1 dev, 2 test."""
+    """Where each row of the training files goes: 0 train, 1 dev, 2 test, -1 nowhere.
+
+    A pair that comes again stays in train, where its weight tells how usual it is; a held-out set has it once.
+    """
     result = np.full(len(train.hashes), -1, np.int8)
-    kept = ~repeated(train.hashes[:, 2])
-    sources, targets = train.hashes[kept, 0], train.hashes[kept, 1]
-    result[kept] = held_out(sources, targets, wanted, sides) if sides else 0
+    again = repeated(train.hashes[:, 2])
+    sources, targets = train.hashes[~again, 0], train.hashes[~again, 1]
+    result[~again] = held_out(sources, targets, wanted, sides) if sides else 0
+    _, first, of_row = np.unique(train.hashes[:, 2], return_index=True, return_inverse=True)
+    result[again & (result[first][of_row] == 0)] = 0
     return result
 
 
