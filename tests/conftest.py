@@ -48,4 +48,4 @@ def trained(tmp_path_factory):
         f"data.train={data}", f"data.dev={data}", f"data.test={data}", "data.source_tokenizer=words",
         "data.target_tokenizer=words", "data.source_vocabulary_size=24", "data.target_vocabulary_size=24",
         "model.units=32", "model.embedding_dim=32", "model.dropout=0", "model.attention=luong",
-        "model.bidirectional=true", "train.epochs=30", "train.evaluate_every=30", "train.learning_rate=0.02"))
+        "model.bidirectional=true", "train.epochs=20", "train.evaluate_every=20", "train.learning_rate=0.02"))

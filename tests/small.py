@@ -8,7 +8,6 @@ import tensorflow as tf
 from keras_s2s import workflow
 from keras_s2s.config import Config
 from keras_s2s.model import EncoderDecoder
-from keras_s2s.presets import PRESETS
 from keras_s2s.sources import SOURCES
 from keras_s2s.targets import TARGETS
 from keras_s2s.training import TeacherForced
@@ -22,9 +21,9 @@ SOURCES_OF, TARGETS_OF = ([pair[side] for pair in PAIRS] for side in (0, 1))
 
 
 def config(*settings: str) -> Config:
-    """The tiny preset, tinier still, with settings changed."""
-    return PRESETS["tiny"][1].set(["model.units=8", "model.embedding_dim=8", "train.batch_tokens=200",
-                                   "train.warmup_steps=2", "train.learning_rate=0.01", *settings])
+    """A tiny configuration, with settings changed."""
+    return Config().set(["model.units=8", "model.embedding_dim=8", "train.batch_tokens=200", "train.epochs=2",
+                         "train.warmup_steps=2", "train.learning_rate=0.01", "train.parts=1", *settings])
 
 
 def build(*settings: str, pairs=PAIRS) -> EncoderDecoder:

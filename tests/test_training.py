@@ -28,7 +28,7 @@ FLAGS = [
     "data.source_tokenizer=bytes data.target_tokenizer=bytes", "data.subword_sampling=0.2", "train.teacher_forcing=0.5",
     "train.teacher_forcing=0 model.attention=luong model.input_dropout=0.2", "train.label_smoothing=0.1",
     "train.optimizer=sgd", "train.optimizer=momentum", "train.optimizer=adamw", "train.schedule=constant",
-    "train.schedule=linear", "train.schedule=inverse_sqrt", "train.clip_norm=0", "train.ema=0.9", "train.seed=7",
+    "train.schedule=linear", "train.parts=2 train.optimizer=adam model.recurrent_dropout=0.2", "train.schedule=inverse_sqrt", "train.clip_norm=0", "train.ema=0.9", "train.seed=7",
     "train.precision=mixed_bfloat16 model.attention=bahdanau", "train.precision=mixed_bfloat16 model.tied_embeddings=true",
     "train.precision=mixed_float16 model.attention=luong train.ema=0.9",
 ]
@@ -100,6 +100,23 @@ def test_padding_changes_neither_the_report_nor_the_update():
     np.testing.assert_allclose(report, other_report, atol=1e-5)
     for one, other in zip(new, other_new):
         np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+@pytest.mark.parametrize("extra", ["train.teacher_forcing=1", "train.teacher_forcing=0"])
+def test_parts_of_a_batch_make_the_update_of_the_whole(rows, extra):
+    """Also where there are fewer rows than parts."""
+    found = []
+    for parts in (1, 2):
+        core = build(*PLAIN, "train.label_smoothing=0.1", f"train.parts={parts}", extra, pairs=FEW)
+        if found:
+            core.training_model.set_weights(before)
+        before = core.training_model.get_weights()
+        report = tf.function(TeacherForced(core, 10).train_step)(example(core, FEW[:rows]))
+        found.append(([float(value) for value in report.values()], core.training_model.get_weights()))
+    np.testing.assert_allclose(found[0][0], found[1][0], rtol=1e-4)
+    for one, other in zip(found[0][1], found[1][1]):
+        np.testing.assert_allclose(one, other, atol=1e-5)
 
 
 def test_the_gradient_is_clipped_by_its_global_norm_and_reported_as_it_was():
