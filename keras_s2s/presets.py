@@ -9,7 +9,7 @@ CONTEXT = Config(model=Model(bidirectional=True))
 ATTENTION = Config(
     data=Data(subword_sampling=0.2),
     model=Model(attention="luong", bidirectional=True, dropout=0.3),
-    train=Train(epochs=24, monitor="bleu"))
+    train=Train(epochs=24, label_smoothing=0.1, monitor="bleu"))
 
 TRANSLITERATION = Config(
     data=Data(source_tokenizer="characters", target_tokenizer="characters"),
