@@ -141,12 +141,12 @@ class Run:
             raise RunError(f"{self.path} lacks {', '.join(missing)}, with which it was trained. Copy the whole run directory "
                            "again.")
         changed = [name for name in names if now[name] != state.made_of[name]]
-        for section, fields in dataclasses.asdict(self.config).items():
+        for section, fields in json.loads(json.dumps(dataclasses.asdict(self.config))).items():  # tuples as a state has them
             for name, value in fields.items():
                 then, full = state.config.get(section, {}).get(name, value), f"{section}.{name}"
                 matters = section in ("data", "model", "train") and full not in MAY_CHANGE if training else (
                     section == "model" or full in OF_THE_MODEL)
-                if matters and then != (list(value) if isinstance(value, tuple) else value):
+                if matters and then != value:
                     changed.append(f"{full} in config.json (it was {then!r}, it is {value!r})")
         if changed:
             raise RunError(f"{self.path} was changed after its training: {', '.join(changed)}. Put back what was there, or "
