@@ -20,6 +20,7 @@ INK, FAINT = "#1c2430", "#c9ced6"  # text and axes; grid
 COLOURS = ("#2563eb", "#d97706", "#0f9d58", "#c026d3", "#dc2626", "#0891b2", "#7c3aed", "#65a30d")
 THEME = {INK: "var(--ink)", FAINT: "var(--faint)", **{colour: f"var(--c{i})" for i, colour in enumerate(COLOURS, 1)}}
 FONTS = Path(__file__).parent / "fonts"
+CARD = 345  # pixels across a card of TensorBoard, which shrinks wider pictures badly
 LABEL = 30  # characters of a sentence that stand in a map
 
 
@@ -218,7 +219,8 @@ def png(figure: Any) -> tuple[bytes, tuple[int, int]]:
     """The picture on white, and its (width, height) in pixels."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    figure.set_dpi(110)
+    inches = figure.get_size_inches()[0]
+    figure.set_dpi(110 if inches > 6 else min(110, max(72, CARD / inches)))
     drawn, buffer = FigureCanvasAgg(figure), io.BytesIO()
     drawn.print_png(buffer)
     width, height = drawn.get_width_height()

@@ -129,7 +129,7 @@ class TensorBoard(keras.callbacks.Callback):
         rows = [["source", "reference", "translation", wide("chrF")]]
         for i in self.shown:
             row = [told.sources[i], told.references[i], told.hypotheses[i]]
-            rows.append([plain(text) for text in row] + [wide(f"{score(row[2], [row[1]]).score:.1f}")])
+            rows.append([plain(text) for text in row] + [wide(f"{score(row[2], [row[1]]).score:.0f}")])
         self.log.text(self.state.step, "dev/translations", rows, "The same sentences after each evaluation.")
 
     def _images(self) -> None:
