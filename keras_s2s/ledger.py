@@ -58,27 +58,29 @@ def rejects(path: Path) -> Html:
 
 
 def exports(run: Run) -> Html:
-    """What export/report.json says of each format, whatever it says.
-
-    It is an object with an entry for each format; an entry is an object of figures and words, or a list of such objects.
-    """
+    """What export/report.json says of each file (see export/parity.py): whether it says what the model says, size, speed."""
     try:
         told = json.loads((run.export / "report.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        named = {"Keras": told.get("keras"), "saved_model": told.get("saved_model"), **told.get("files", {})}
+    except (OSError, ValueError, AttributeError, TypeError):
         return Html("")
-    entries = [(name, row) for name, value in told.items() for row in (value if isinstance(value, list) else [value])
-               if isinstance(row, dict)] if isinstance(told, dict) else []
-    columns = list(dict.fromkeys(key for _, row in entries for key in row))
-    return table(("format", *(column.replace("_", " ") for column in columns)),
-                 [(name, *(_short(row.get(column, "")) for column in columns)) for name, row in entries])
+    rows = [(name, *_export(row)) for name, row in named.items() if isinstance(row, dict)]
+    asked = f"Of {told.get('fitting', '?')} dev sentences; differences are to Keras."
+    return table(("file", "published", "same answers", "BLEU", "difference", "chrF", "difference", "MB", "ms a sentence",
+                  "runtime from"), rows, asked)
 
 
-def _short(value: Any) -> Any:
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {_short(part)}" for key, part in value.items())
-    if isinstance(value, list):
-        return ", ".join(str(_short(part)) for part in value)
-    return round(value, 4) if isinstance(value, float) else ("yes" if value else "no") if isinstance(value, bool) else value
+def _export(row: dict[str, Any]) -> list[Any]:
+    """The cells of one exported file; empty where the report does not tell."""
+    def signed(name: str) -> str:
+        return f"{row[name]:+.2f}" if isinstance(row.get(name), (int, float)) else ""
+
+    published = {True: "yes", False: f"no: {row.get('problem', '')}"}.get(row.get("passed"), "")  # type: ignore[arg-type]
+    size, latency = row.get("bytes"), row.get("latency_ms")
+    return [published, row.get("identical", ""), row.get("bleu", ""), signed("bleu_difference"), row.get("chrf", ""),
+            signed("chrf_difference"), f"{size / 1e6:.2f}" if size else "",
+            f"{latency['median']:.1f}" if isinstance(latency, dict) and "median" in latency else "",
+            row.get("smallest_runtime", "")]
 
 
 def configuration(run: Run) -> Html:

@@ -112,15 +112,24 @@ def test_rejected_lines_are_counted_by_reason(run):
     assert "/there/" not in text
 
 
-def test_exports_are_shown_whatever_they_tell(run):
+def test_exports_are_shown_with_their_parity(run):
     (run / "export").mkdir(exist_ok=True)
     (run / "export" / "report.json").write_text(json.dumps({
-        "tflite-int8": {"megabytes": 2.81234, "identical": True, "devices": ["cpu", "web"]},
-        "saved_model": [{"megabytes": 9.4, "note": "<fast>"}], "made": "today"}))
+        "fitting": 997, "keras": {"bleu": 30.1, "chrf": 50.2},
+        "saved_model": {"identical": 997, "bleu": 30.1, "bleu_difference": 0.0},
+        "files": {"model-int8.tflite": {"passed": True, "identical": 950, "bleu": 30.05, "bleu_difference": -0.05, "chrf": 50.0,
+                                        "chrf_difference": 0.1, "bytes": 2922600, "latency_ms": {"median": 1.23, "p95": 2}},
+                  "bad.tflite": {"passed": False, "problem": "<wrong>"}}}))
     text = report.write(run).read_text()
-    assert "<h2>Exports</h2>" in text and "<td class=\"number\">2.8</td><td>yes</td><td>cpu, web</td>" in text
-    assert "&lt;fast&gt;" in text
-    (run / "export" / "report.json").write_text("{")
+    row = re.search("model-int8.tflite</th>(.*?)</tr>", text).group(1)
+    assert re.findall("<td[^>]*>(.*?)</td>", row) == ["yes", "950", "30.1", "-0.05", "50.0", "+0.10", "2.92", "1.2", ""]
+    assert "no: &lt;wrong&gt;" in text and "Of 997 dev sentences" in text
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "3", '{"files": 3}'])
+def test_a_report_of_exports_that_cannot_be_read_is_left_out(run, content):
+    (run / "export").mkdir(exist_ok=True)
+    (run / "export" / "report.json").write_text(content)
     assert "<h2>Exports</h2>" not in report.write(run).read_text()
 
 
