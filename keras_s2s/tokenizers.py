@@ -11,6 +11,7 @@ from __future__ import annotations
 import collections
 import hashlib
 import io
+import itertools
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -127,10 +128,12 @@ class SentencePiece(Tokenizer):
 
         sentencepiece.set_min_log_level(2)
         texts = list(texts)
+        # A word that is always followed by a space is never tried as a piece, unless it also ends a text: so each does once.
+        words = sorted(set().union(*(text.split() for text in texts)))
         model = io.BytesIO()
         try:
             sentencepiece.SentencePieceTrainer.train(
-                sentence_iterator=iter(texts), model_writer=model, model_type="unigram",
+                sentence_iterator=itertools.chain(texts, words), model_writer=model, model_type="unigram",
                 vocab_size=vocabulary_size or suitable_size(len(texts), len(set().union(*texts))),
                 hard_vocab_limit=bool(vocabulary_size), normalization_rule_name="identity", byte_fallback=True,
                 character_coverage=0.9995, required_chars=SPACE, num_threads=2,

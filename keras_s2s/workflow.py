@@ -192,7 +192,7 @@ def show(run: Run, predictor: Any) -> None:
     """Some translations of test sentences, where things lie, and what a person would type next."""
     from keras_s2s import report
 
-    name = run.splits()[-1]
+    name = run.splits()[1:3][-1]  # the first test set, or dev
     rows = Rows(run.data / f"{name}.tsv")
     picked = [rows[i] for i in range(0, len(rows), max(1, len(rows) // 6))][:6]
     for (source, reference), answer in zip(picked, predictor.predict([source.decode() for source, _ in picked])):

@@ -150,3 +150,9 @@ def test_a_vocabulary_that_is_missing_or_damaged_is_named(tmp_path):
             path.write_bytes(content)
             with pytest.raises(ValueError, match="the source vocabulary .* cannot be read: .*Copy the whole run"):
                 tokenizers.load(kind, tmp_path, "source")
+
+
+def test_a_word_that_is_always_followed_by_a_space_is_a_piece_all_the_same():
+    texts = [f"{first} {second}." for first in ("mine", "yours", "ours") for second in ("house", "garden", "street", "river")] * 9
+    pieces = SentencePiece.train(texts, 0).pieces
+    assert {"▁mine", "▁yours", "▁ours"} <= set(pieces)
