@@ -146,7 +146,8 @@ class Train:
         _choice("train", "monitor", self.monitor, MONITORS)
         _choice("train", "precision", self.precision, PRECISIONS)
         for name, low in (("epochs", 1), ("batch_tokens", 1), ("warmup_steps", 0), ("patience", 0), ("parts", 1),
-                          ("evaluate_every", 1), ("save_every_steps", 0), ("save_every_minutes", 0), ("weight_decay", 0), ("clip_norm", 0)):
+                          ("evaluate_every", 1), ("save_every_steps", 0), ("save_every_minutes", 0), ("weight_decay", 0),
+                          ("clip_norm", 0)):
             _between("train", name, getattr(self, name), low)
         require(0 < self.learning_rate < float("inf"), f"`train.learning_rate` must be above 0; got {self.learning_rate!r}.")
         _between("train", "label_smoothing", self.label_smoothing, 0, 0.9)

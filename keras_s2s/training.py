@@ -46,7 +46,7 @@ class TeacherForced(keras.Model):
         replicas = tf.distribute.get_replica_context()
         tokens = replicas.all_reduce("SUM", tf.reduce_sum(data[2]))
         scale = self.optimizer.scale_loss(tf.constant(1.0))  # above 1 with float16 only
-        done = [self._part(*part, scale / tokens) for part in self._parts(data)]
+        done = [self._part(inputs, wanted, weights, scale / tokens) for inputs, wanted, weights in self._parts(data)]
         plain, right, gradients = (tf.nest.map_structure(lambda *sums: tf.add_n(sums), *sums) for sums in zip(*done))
         gradients = [g / tf.cast(scale, g.dtype) for g in replicas.all_reduce("SUM", gradients)]
         norm = tf.linalg.global_norm(gradients)
