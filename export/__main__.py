@@ -22,7 +22,8 @@ def main() -> int:
                        "under RUN/export/.", epilog=HELP, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path, metavar="RUN")
     parser.add_argument("--format", choices=FORMATS, default="saved_model", help="default: saved_model")
-    parser.add_argument("--quantize", nargs="+", choices=QUANTIZATIONS, default=["int8"], help="of tflite and web; default: int8")
+    parser.add_argument("--quantize", nargs="+", choices=QUANTIZATIONS, default=["int8"],
+                        help="of tflite and web; default: int8")
     parser.add_argument("--max-input-bytes", type=int, default=256, metavar="N", help="UTF-8 bytes of a text; default: 256")
     parser.add_argument("--max-output-bytes", type=int, default=512, metavar="N", help="of an answer; default: 512")
     parser.add_argument("--beam-size", type=int, metavar="K", help="answers of translate_beam; default: the run's, or 4")

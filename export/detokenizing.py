@@ -12,15 +12,15 @@ from export.text_ops import NONE
 from keras_s2s import tokenizers
 from keras_s2s.tokenizers import SPACE, SPECIALS, UNK, Tokenizer
 
+SLACK = 64  # bytes that cleaning may take away and that others then take the place of
+
+
 class Copied(NamedTuple):
     """What is said in the place of each UNK."""
 
     data: tf.Tensor  # [N] int32, the source's bytes
     offsets: tf.Tensor  # [T] int32, into them
     lengths: tf.Tensor  # [T] int32
-
-
-SLACK = 64  # bytes that cleaning may take away and that others then take the place of
 
 
 class Detokenizing:
@@ -102,8 +102,8 @@ class SentencePieceDetokenizing(Detokenizing):
         self.begin_with_space = np.array([piece.startswith(SPACE) for piece in tokenizer.pieces], np.int32)
 
     def strings(self, tokenizer: Tokenizer) -> list[bytes]:
-        assert isinstance(tokenizer, tokenizers.SentencePiece)
-        processor, pieces = tokenizer.processor, []
+        processor = tokenizer.processor  # type: ignore[attr-defined]
+        pieces = []
         for i, piece in enumerate(tokenizer.pieces):
             if processor.is_control(i):
                 pieces.append(b"")

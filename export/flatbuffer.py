@@ -43,8 +43,9 @@ def operations(content: bytes) -> dict[str, int]:
 
 
 def require_builtins(content: bytes) -> None:
-    """Raises ValueError unless every operation is built in, without state, and the border is of types that all runtimes know."""
-    foreign = [name for name in operations(content) if name.startswith(("CUSTOM", "VAR_HANDLE", "READ_VARIABLE", "CALL_ONCE"))]
+    """Raises ValueError unless all is built in and without state, and the border is of types that all runtimes know."""
+    stateful = ("CUSTOM", "VAR_HANDLE", "READ_VARIABLE", "CALL_ONCE")
+    foreign = [name for name in operations(content) if name.startswith(stateful)]
     require(not foreign, "a phone file may hold built-in operations and constants only; this one also has "
             f"{', '.join(foreign)}. That is a fault of the export: please report it with the run's config.json.")
     for name, signature in signatures(content).items():
@@ -203,7 +204,8 @@ def _share_subgraphs(model: Any) -> None:
     own = {signature.subgraphIndex for signature in model.signatureDefs} | {0}
     while True:
         first: dict[bytes, int] = {}
-        place, kept = [], []
+        place: list[int] = []
+        kept: list[Any] = []
         for number, graph in enumerate(model.subgraphs):
             graph.name = None
             builder = flatbuffers.Builder(1024)

@@ -164,7 +164,8 @@ class Report:
         say(_summary(FILES[quantize], entry, self.tree["fitting"]))
         cut = self.tree["sentences"] - self.tree["fitting"]
         if cut:
-            say(f"  {cut} of {self.tree['sentences']} sentences do not fit and are cut; see --max-input-bytes, --max-output-bytes")
+            say(f"  {cut} of {self.tree['sentences']} sentences do not fit and are cut; see --max-input-bytes and "
+                "--max-output-bytes")
         return problem and f"{FILES[quantize]} is not published: {problem}\n" + "\n".join(
             f"  {row['source']}\n    Keras {row['keras']}\n    file  {row['file']}" for row in entry["differing"])
 
@@ -174,7 +175,7 @@ class Report:
     def _measure(self, path: Path, quantize: str, content: bytes) -> dict[str, Any]:
         done = decode(path, self.pairs.sources)
         beam = decode(path, self.pairs.sources[:BEAMS_TIMED], beam=True)
-        fit = np.nonzero(done.fits)[0]
+        fit = np.nonzero(np.array(done.fits))[0]
         texts, keras, references, sources = ([side[i] for i in fit] for side in (
             done.texts, self.pairs.keras, self.pairs.references, self.pairs.sources))
         self.tree["fitting"] = len(fit)
@@ -243,8 +244,8 @@ def _problem(entry: dict[str, Any], quantize: str, max_bleu_drop: float, sentenc
         return (f"float32 must say what Keras says, to the letter; {sentences - entry['identical']} of {sentences} sentences "
                 "differ. That is a fault of the export: please report it with the run's config.json.")
     if -entry["bleu_difference"] > max_bleu_drop:
-        return (f"its BLEU on the dev set is {-entry['bleu_difference']:.2f} below Keras's; at most {max_bleu_drop:g} is allowed. "
-                "Use --quantize float16, or allow more with --max-bleu-drop.")
+        return (f"its BLEU on the dev set is {-entry['bleu_difference']:.2f} below Keras's; at most {max_bleu_drop:g} is "
+                "allowed. Use --quantize float16, or allow more with --max-bleu-drop.")
     return ""
 
 

@@ -93,7 +93,7 @@ class TextOutput:
         self._work = tf.function(self._clean)
 
     def render(self, found: Hypotheses, read: Read, pointed: tf.Tensor | None) -> Rendered:
-        """Hypotheses [1, K] -> K answers; with the source steps [1, K, T] that unknown words are copied from, where they are."""
+        """Hypotheses [1, K] -> K answers; `pointed` [1, K, T]: source steps that unknown words are copied from, if any are."""
         made = []
         for k in range(found.tokens.shape[1]):
             copied = () if pointed is None else self._copied(read, pointed[0, k], found.tokens.shape[2])

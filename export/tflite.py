@@ -2,16 +2,16 @@
 
 | signature | in | out |
 |---|---|---|
-| translate | text uint8 [1, N], zero-padded UTF-8 | text uint8 [1, W], length int32 [1], score float32 [1], truncated int32 [1] |
-| translate_beam | the same | the K best: text uint8 [K, W], length int32 [K], score float32 [K], truncated int32 [1] |
-| tokenize | text uint8 [1, N] | ids int32 [1, S], count int32 [1], truncated int32 [1] |
-| detokenize | ids int32 [1, S] | text uint8 [1, W], length int32 [1], truncated int32 [1] |
+| translate | text uint8 [1, N], UTF-8, zeros after it | text uint8 [1, W], length int32 [1], score float32 [1], truncated |
+| translate_beam | the same | the K best: text uint8 [K, W], length int32 [K], score float32 [K], truncated |
+| tokenize | text uint8 [1, N] | ids int32 [1, S], count int32 [1], truncated |
+| detokenize | ids int32 [1, S] | text uint8 [1, W], length int32 [1], truncated |
 | encode | ids int32 [1, S] | state_h_1, state_c_1, ... float32 [1, H]; with attention outputs [1, S, H], mask int32 [1, S] |
 | decode_step | token int32 [1], the states (outputs, mask) | logits float32 [1, V], the states |
 
 `score` is the mean log-probability of a token, so a caller can say "not sure". A text that fills all N bytes is taken for the
 beginning of a longer one: it is cut at a character, never inside one, and `truncated` is 1; so it is when an answer does not
-fit W bytes. Weights and tables are in the file once, whatever the number of signatures.
+fit W bytes (int32 [1] everywhere). Weights and tables are in the file once, whatever the number of signatures.
 
 Inside, a source has as many steps as it has tokens; only the border is fixed. The model is `EncoderDecoder.encode` and
 `.step`, the search is `keras_s2s.search`: nothing of the model is written here again.

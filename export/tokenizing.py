@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from export import text_ops, trie
-from export.text_ops import LEAD_SIZES, Tidy, after, before
+from export.text_ops import LEAD_SIZES, Tidy, before
 from keras_s2s import tokenizers
 from keras_s2s.config import require
 from keras_s2s.tokenizers import SPACE, UNK, Tokenizer

@@ -49,9 +49,9 @@ def double_array(strings: Mapping[bytes, int]) -> Tables:
             first_free += 1
         waiting += [(offset + label, node[label]) for label in labels]
     spare = max(base) + BYTES - len(base)
-    columns = [np.array(column + [filler] * max(0, spare), np.int32)
-               for column, filler in ((base, 0), (check, -1), (value, -1))]
-    return Tables(*columns, longest=max(map(len, strings)))
+    bases, checks, values = (np.array(column + [filler] * max(0, spare), np.int32)
+                             for column, filler in ((base, 0), (check, -1), (value, -1)))
+    return Tables(bases, checks, values, max(map(len, strings)))
 
 
 def _offset(check: list[int], first_free: int, labels: list[int]) -> int:

@@ -91,7 +91,8 @@ def fetch_litert(folder: Path) -> None:
         done = subprocess.run([npm, "pack", "--silent", *names], cwd=name, capture_output=True, text=True)
         archives = [Path(name) / f"litertjs-{package}-{VERSION}.tgz" for package in PACKAGES]
         if done.returncode or not all(archive.exists() for archive in archives):
-            raise WebError(f"npm could not fetch {' and '.join(names)}: {(done.stderr or done.stdout).strip()[-300:]}. The page "
+            said = (done.stderr or done.stdout).strip()[-300:]
+            raise WebError(f"npm could not fetch {' and '.join(names)}: {said}. The page "
                            "needs them once, while it is made; look at your network or npm's registry, then export again.")
         for package, archive in zip(PACKAGES, archives):
             with tarfile.open(archive) as packed:

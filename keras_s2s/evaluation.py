@@ -118,9 +118,9 @@ def conclude(run: Run, predictor: Predictor) -> None:
     step = int(found.get("training", {}).get("steps", 0))
     there, log = tags_at(run.logs, step), EventLog(run.logs)
     for name in run.splits()[1:]:
-        if (row := found.get(name)) and f"best/{name}_bleu" not in there:
-            log.scalars(step, {f"best/{name}_{score}": row[score] for score in ("bleu", "chrf")},
-                        {f"best/{name}_{score}": f"`{signature}`" for score, signature in row["signatures"].items()})
+        if (row := found.get(name)) and f"final/{name}_bleu" not in there:
+            log.scalars(step, {f"final/{name}_{score}": row[score] for score in ("bleu", "chrf")},
+                        {f"final/{name}_{score}": f"`{signature}`" for score, signature in row["signatures"].items()})
     log.close()
 
 

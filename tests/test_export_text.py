@@ -15,9 +15,10 @@ from keras_s2s.normalize import normalize
 from keras_s2s.tokenizers import PAD, TOKENIZERS, UNK, SentencePiece
 
 WIDTH = 256
-RANGES = ((0x20, 0x7E), (0x20, 0x7E), (0xA0, 0x24F), (0x300, 0x36F), (0x590, 0x6FF), (0x900, 0x97F), (0x900, 0x97F), (0x200B, 0x200F),
-          (0x2000, 0x206F), (0x2581, 0x2581), (0x3040, 0x30FF), (0xE000, 0xE0FF), (0xFE00, 0xFEFF), (0x1F300, 0x1FAFF), (0x1F1E6, 0x1F1FF),
-          (0xE0100, 0xE01EF), (0x10000, 0x10FFFF), (0x0, 0x1F), (0x378, 0x379))  # the last: unassigned
+RANGES = (
+    (0x20, 0x7E), (0x20, 0x7E), (0xA0, 0x24F), (0x300, 0x36F), (0x590, 0x6FF), (0x900, 0x97F), (0x900, 0x97F), (0x200B, 0x200F),
+    (0x2000, 0x206F), (0x2581, 0x2581), (0x3040, 0x30FF), (0xE000, 0xE0FF), (0xFE00, 0xFEFF), (0x1F300, 0x1FAFF),
+    (0x1F1E6, 0x1F1FF), (0xE0100, 0xE01EF), (0x10000, 0x10FFFF), (0x0, 0x1F), (0x378, 0x379))  # the last: unassigned
 
 
 def random_texts(count, seed=0):
@@ -31,7 +32,7 @@ def random_texts(count, seed=0):
 
 def random_bytes(count, seed=0):
     draw = random.Random(seed)
-    leads = [0x41, 0x20, 0x80, 0xBF, 0xC0, 0xC3, 0xE0, 0xA4, 0x95, 0xED, 0xA0, 0xEF, 0xBB, 0xF0, 0x9F, 0x98, 0xF4, 0x90, 0xF5, 0xFF, 0x01]
+    leads = b"A \x80\xbf\xc0\xc3\xe0\xa4\x95\xed\xa0\xef\xbb\xf0\x9f\x98\xf4\x90\xf5\xff\x01"
     for number in range(count):
         length = number % (WIDTH - 1)
         yield bytes(draw.choice(leads) if number % 2 else draw.randint(1, 255) for _ in range(length))
@@ -52,6 +53,18 @@ def tflite(function, spec):
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     return Interpreter(model_content=converter.convert()).get_signature_runner()
+
+
+def reading(tokenizer):
+    """The signature `tokenize`."""
+    return tflite(TextInput(SimpleNamespace(tokenizer=tokenizer), WIDTH).tokenize,
+                  tf.TensorSpec([1, WIDTH], tf.uint8, name="text"))
+
+
+def saying(tokenizer, max_bytes, width):
+    """The signature `detokenize`."""
+    return tflite(TextOutput(SimpleNamespace(tokenizer=tokenizer), max_bytes, width).detokenize,
+                  tf.TensorSpec([1, width], tf.int32, name="ids"))
 
 
 @pytest.fixture(scope="module", params=list(TOKENIZERS))
@@ -90,8 +103,7 @@ def test_double_array_finds_its_strings_and_nothing_else():
 
 
 def test_tokens_equal_the_tokenizers_on_any_text(tokenizer):
-    source = TextInput(SimpleNamespace(tokenizer=tokenizer), WIDTH)
-    runner = tflite(source.tokenize, tf.TensorSpec([1, WIDTH], tf.uint8, name="text"))
+    runner = reading(tokenizer)
     texts = [normalize(text) for text in [*SOURCES_OF, *TARGETS_OF, "", "naïve  café", "a▁b ▁", "क़ ज़", *random_texts(600)]]
     texts = [text for text in texts if len(text.encode()) < WIDTH]
     for text, wanted in zip(texts, tokenizer.tokenize(tf.constant([text.encode() for text in texts])).to_list()):
@@ -99,8 +111,7 @@ def test_tokens_equal_the_tokenizers_on_any_text(tokenizer):
 
 
 def test_text_of_tokens_equals_the_tokenizers(tokenizer):
-    target = TextOutput(SimpleNamespace(tokenizer=tokenizer), 512, 64)
-    runner = tflite(target.detokenize, tf.TensorSpec([1, 64], tf.int32, name="ids"))
+    runner = saying(tokenizer, 512, 64)
     draw = np.random.default_rng(0)
     for number in range(300):
         ids = draw.integers(4, tokenizer.vocabulary_size, draw.integers(0, 24))
@@ -115,7 +126,7 @@ def test_text_of_tokens_equals_the_tokenizers(tokenizer):
 
 
 def test_sentencepiece_equals_its_library_on_20000_random_strings(pieces):
-    runner = tflite(TextInput(SimpleNamespace(tokenizer=pieces), WIDTH).tokenize, tf.TensorSpec([1, WIDTH], tf.uint8, name="text"))
+    runner = reading(pieces)
     compared = 0
     for text in random_texts(20_000, seed=1):
         text = normalize(text)
@@ -126,8 +137,7 @@ def test_sentencepiece_equals_its_library_on_20000_random_strings(pieces):
 
 
 def test_sentencepiece_gives_back_any_text_that_it_tokenised(pieces):
-    runner = tflite(TextOutput(SimpleNamespace(tokenizer=pieces), 512, WIDTH + 1).detokenize,
-                    tf.TensorSpec([1, WIDTH + 1], tf.int32, name="ids"))
+    runner = saying(pieces, 512, WIDTH + 1)
     for text in random_texts(1_000, seed=2):
         ids = pieces.processor.encode(normalize(text))
         if len(ids) <= WIDTH:
@@ -136,14 +146,15 @@ def test_sentencepiece_gives_back_any_text_that_it_tokenised(pieces):
 
 
 def test_the_clean_up_is_normalizes_also_where_the_host_forgot(pieces):
-    runner = tflite(TextInput(SimpleNamespace(tokenizer=pieces), WIDTH).tokenize, tf.TensorSpec([1, WIDTH], tf.uint8, name="text"))
-    for text in ["\ufeffThe\u00a0red \t dog\r\n", "क\u095cक़", "न\u093c र\u093cक ळ\u093c", "\u0958\u0959\u095a\u095b\u095c\u095d\u095e\u095f",
+    runner = reading(pieces)
+    for text in ["\ufeffThe\u00a0red \t dog\r\n", "क\u095cक़", "न\u093c र\u093cक ळ\u093c",
+                 "\u0958\u0959\u095a\u095b\u095c\u095d\u095e\u095f",
                  "a\u200bb \u2009 c\u0007d\u0085", "\u3000\u2028 x", "न \u093c", "क\u200d्ष\u200c"]:
         assert tokenize(runner, text.encode())[0] == pieces.processor.encode(normalize(text)), ascii(text)
 
 
 def test_bytes_that_are_not_utf8_are_read_as_python_reads_them(pieces):
-    runner = tflite(TextInput(SimpleNamespace(tokenizer=pieces), WIDTH).tokenize, tf.TensorSpec([1, WIDTH], tf.uint8, name="text"))
+    runner = reading(pieces)
     for data in random_bytes(1_000):
         text = data.decode("utf-8", "replace")
         if not unicodedata.is_normalized("NFC", text):
@@ -155,7 +166,7 @@ def test_bytes_that_are_not_utf8_are_read_as_python_reads_them(pieces):
 
 
 def test_a_text_that_is_too_long_is_cut_at_a_character_and_marked(pieces):
-    runner = tflite(TextInput(SimpleNamespace(tokenizer=pieces), WIDTH).tokenize, tf.TensorSpec([1, WIDTH], tf.uint8, name="text"))
+    runner = reading(pieces)
     for text in ("a" * 300, "x" + "क" * 120, "é" * 200, "😀" * 90):
         kept = text.encode()[:WIDTH].decode("utf-8", "ignore")
         assert tokenize(runner, text.encode()) == (pieces.processor.encode(kept), True)
@@ -163,7 +174,7 @@ def test_a_text_that_is_too_long_is_cut_at_a_character_and_marked(pieces):
 
 
 def test_an_answer_that_is_too_long_is_cut_at_a_character_and_marked(pieces):
-    runner = tflite(TextOutput(SimpleNamespace(tokenizer=pieces), 16, 64).detokenize, tf.TensorSpec([1, 64], tf.int32, name="ids"))
+    runner = saying(pieces, 16, 64)
     ids = pieces.processor.encode("क" * 20)
     found = runner(ids=np.array([ids + [PAD] * (64 - len(ids))], np.int32))
     assert bytes(found["text"][0, :found["length"][0]]).decode() == "क" * 5 and found["truncated"][0] == 1
@@ -183,9 +194,8 @@ def test_sentencepiece_equals_its_library_on_the_data_sets(data_sets, every):
     corpus = [normalize(part) for line in (data_sets / "hvg-en-hi" / "dev.tsv").read_text(encoding="utf-8").split("\n")
               for part in line.split("\t")[:2]]
     made = SentencePiece.train(corpus, 0)
-    read = tflite(TextInput(SimpleNamespace(tokenizer=made), WIDTH).tokenize, tf.TensorSpec([1, WIDTH], tf.uint8, name="text"))
-    said = tflite(TextOutput(SimpleNamespace(tokenizer=made), 512, WIDTH + 1).detokenize,
-                  tf.TensorSpec([1, WIDTH + 1], tf.int32, name="ids"))
+    read = reading(made)
+    said = saying(made, 512, WIDTH + 1)
     compared = 0
     for text in {normalize(line) for line in lines_of_all_text_sets(data_sets, every)}:
         if len(text.encode()) < WIDTH:

@@ -58,7 +58,8 @@ def test_a_file_of_every_kind_of_model_says_what_keras_says(pair):
 def test_a_file_holds_built_in_operations_and_a_plain_border_only(pair):
     _, _, content = pair
     flatbuffer.require_builtins(content)
-    assert set(flatbuffer.signatures(content)) == {"translate", "translate_beam", "tokenize", "detokenize", "encode", "decode_step"}
+    assert set(flatbuffer.signatures(content)) == {
+        "translate", "translate_beam", "tokenize", "detokenize", "encode", "decode_step"}
     border = flatbuffer.signatures(content)["translate"]
     assert border.inputs == {"text": ("uint8", [1, 256])}
     assert border.outputs == {"text": ("uint8", [1, 512]), "length": ("int32", [1]), "score": ("float32", [1]),

@@ -36,8 +36,8 @@ def page(run, tmp_path_factory):
 
 
 def test_node_runs_the_page_s_translator_and_answers_as_keras_does(run, page):
-    done = subprocess.run(["node", str(Path(__file__).parent / "web_runner.mjs"), str(page)], input=json.dumps(TEXTS), text=True,
-                          capture_output=True, timeout=120)
+    done = subprocess.run(["node", str(Path(__file__).parent / "web_runner.mjs"), str(page)], input=json.dumps(TEXTS),
+                          text=True, capture_output=True, timeout=120)
     answers = json.loads(done.stdout.split("ANSWERS ")[1])
     predictor = load(run.path)
     assert [answer["greedy"]["answers"][0]["text"] for answer in answers] == predictor.translate(TEXTS)

@@ -26,7 +26,7 @@ from keras_s2s.watch import gradients, plain
 SCALARS = {
     "train/loss", "train/perplexity", "train/accuracy", "train/gradient_norm", "train/learning_rate", "speed/tokens_per_second",
     "speed/memory_mib", "dev/loss", "dev/perplexity", "dev/accuracy", "dev/bleu", "dev/chrf", "dev/exact_match",
-    "dev/length_ratio", "dev/repetition_rate", "best/dev_bleu", "best/dev_chrf", "best/test_bleu", "best/test_chrf"}
+    "dev/length_ratio", "dev/repetition_rate", "final/dev_bleu", "final/dev_chrf", "final/test_bleu", "final/test_chrf"}
 
 
 def events(logs):
@@ -66,7 +66,7 @@ def test_every_scalar_has_its_tag_and_plugin_and_scores_carry_their_signature(tr
     assert set(found) == SCALARS
     assert all(tensor.shape == () and tensor.dtype == np.float32 for rows in found.values() for _, _, tensor, _ in rows)
     signatures = json.loads((trained / "metrics.json").read_text())["dev"]["signatures"]
-    for tag in ("dev/bleu", "dev/chrf", "best/test_bleu", "best/test_chrf"):
+    for tag in ("dev/bleu", "dev/chrf", "final/test_bleu", "best/test_chrf"):
         assert found[tag][0][3] == f"`{signatures[tag.rpartition('_')[2].rpartition('/')[2]]}`"
 
 

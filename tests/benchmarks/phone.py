@@ -38,7 +38,8 @@ def main() -> int:
               f"  python -m export {arguments.run} --format tflite --quantize {' '.join(FILES)}", file=sys.stderr)
         return 1
     print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores; one thread; set {arguments.split!r}")
-    print(f"{'file':<22}{'MB':>7}{'greedy ms':>11}{'p95':>7}{'beam ms':>9}{'p95':>7}{'load ms':>9}{'memory MB':>11}{'BLEU':>7}{'chrF':>7}")
+    print(f"{'file':<22}{'MB':>7}{'greedy ms':>11}{'p95':>7}{'beam ms':>9}{'p95':>7}{'load ms':>9}{'memory MB':>11}"
+          f"{'BLEU':>7}{'chrF':>7}")
     for file in files:
         done = subprocess.run([sys.executable, __file__, str(arguments.run), "--set", arguments.split, "--file", str(file)],
                               capture_output=True, text=True, cwd=ROOT, check=True)
