@@ -108,11 +108,9 @@ def test_padding_changes_neither_the_report_nor_the_update():
 def test_parts_of_a_batch_make_the_update_of_the_whole(rows, extra):
     """Also where there are fewer rows than parts."""
     found = []
-    for parts in (1, 2):
-        core = build(*PLAIN, "train.label_smoothing=0.1", f"train.parts={parts}", extra, pairs=FEW)
-        if found:
-            core.training_model.set_weights(before)
-        before = core.training_model.get_weights()
+    cores = [build(*PLAIN, "train.label_smoothing=0.1", f"train.parts={parts}", extra, pairs=FEW) for parts in (1, 2)]
+    cores[1].training_model.set_weights(cores[0].training_model.get_weights())
+    for core in cores:
         batch = example(core, FEW[:rows])
         any_size = tf.nest.map_structure(lambda x: tf.TensorSpec([None, None], x.dtype), batch)  # as the pipeline gives it
         report = tf.function(TeacherForced(core, 10).train_step, input_signature=[any_size])(batch)
