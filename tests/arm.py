@@ -12,6 +12,7 @@ from pathlib import Path
 PACKAGES = ("python3.11-minimal", "libpython3.11-minimal", "libpython3.11-stdlib", "libc6", "libgcc-s1", "libstdc++6", "zlib1g",
             "libexpat1", "libffi8", "libssl3", "libbz2-1.0", "liblzma5", "libuuid1")
 WHEELS = ("ai-edge-litert==2.1.2", "numpy==2.3.5")  # newer LiteRT wheels do not start under qemu 7.2
+CPU = "cortex-a76"  # as in phones. With SVE, which qemu's default has, products of int8 matrices come out wrong in qemu 7.2
 QEMU = next(filter(None, map(shutil.which, ("qemu-aarch64-static", "qemu-aarch64"))), None)
 
 
@@ -52,7 +53,7 @@ def python(folder: Path, *arguments: str, **given) -> subprocess.CompletedProces
     root = folder / "root"
     variables = (f"PYTHONPATH={root / 'site'}", f"PYTHONHOME={root / 'usr'}",
                  f"LD_LIBRARY_PATH={root / 'usr/lib/aarch64-linux-gnu'}")
-    command = [QEMU, "-L", str(root), *(part for variable in variables for part in ("-E", variable)),
+    command = [QEMU, "-cpu", CPU, "-L", str(root), *(part for variable in variables for part in ("-E", variable)),
                str(root / "usr/bin/python3.11"), *arguments]
     return subprocess.run(command, capture_output=True, text=True, **given)
 
