@@ -11,7 +11,7 @@ from pathlib import Path
 
 import faults
 import pytest
-from faults import SETTINGS, Training, outcome, stopped
+from faults import LONGER, SETTINGS, Training, outcome, stopped
 from small import write_tsv
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -41,7 +41,7 @@ def test_killed_terminated_and_interrupted_it_ends_in_the_same_bits(whole):
 @pytest.mark.slow
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
 def test_twenty_kills_in_a_row_end_in_the_same_bits(tmp_path, cell):
-    arguments = ["--data", str(write_tsv(tmp_path / "pairs.tsv")), "--set", *SETTINGS, f"model.cell={cell}"]
+    arguments = ["--data", str(write_tsv(tmp_path / "pairs.tsv")), "--set", *SETTINGS, *LONGER, f"model.cell={cell}"]
     assert Training(tmp_path / "whole", *arguments).end() == 0
     codes = stopped(tmp_path / "run", [signal.SIGKILL] * 20, *arguments)
     assert codes[-1] == 0 and codes.count(-signal.SIGKILL) >= 15
