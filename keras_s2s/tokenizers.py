@@ -12,6 +12,7 @@ import collections
 import hashlib
 import io
 import itertools
+import weakref
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -91,6 +92,7 @@ class SentencePiece(Tokenizer):
 
     suffix = ".model"
     open_vocabulary = True
+    _known: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
 
     def __init__(self, model: bytes):
         import sentencepiece
@@ -100,10 +102,15 @@ class SentencePiece(Tokenizer):
         self.model = model
         self.processor = sentencepiece.SentencePieceProcessor(model_proto=model)
         super().__init__([self.processor.id_to_piece(i) for i in range(self.processor.get_piece_size())])
-        # A SavedModel finds the tokenizer by its name alone: two of one name in a process would both be the first one.
+        # A SavedModel finds the tokenizer by its name alone: two of one name in a process would both be the first one, and
+        # the end of one would be the end of both. So there is one for each model, as long as anybody holds it.
         name = f"sentencepiece_{hashlib.sha256(model).hexdigest()}"
-        with quiet():  # its C++ reports at each load that there is no normalisation: as we want it
-            self._in_graph = tensorflow_text.SentencepieceTokenizer(model=model, out_type=tf.int32, name=name)
+        known = self._known.get(name)
+        if known is None:
+            with quiet():  # its C++ reports at each load that there is no normalisation: as we want it
+                known = tensorflow_text.SentencepieceTokenizer(model=model, out_type=tf.int32, name=name)
+            self._known[name] = known
+        self._in_graph = known
 
     @property
     def resources(self) -> list[Any]:

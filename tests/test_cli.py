@@ -98,9 +98,9 @@ def test_a_run_is_named_after_its_data(words, name):
 
 def test_settings_are_listed_with_their_values(capsys):
     with pytest.raises(SystemExit):
-        cli.training_arguments(["--settings", "--set", "units=77"])
+        cli.training_arguments(["--settings", "--set", "units=78"])
     lines = dict(line.split(None, 1) for line in capsys.readouterr().out.splitlines() if len(line.split()) > 1)
-    assert lines["model.units"] == "77" and lines["data.columns"] == "1,2"
+    assert lines["model.units"] == "78" and lines["data.columns"] == "1,2"
 
 
 def test_the_search_is_the_runs_own_unless_told_otherwise(tmp_path):

@@ -1,5 +1,7 @@
 """tokenizers.py: text becomes tokens and the same text again, whatever it holds."""
 
+import gc
+
 import numpy as np
 import pytest
 import sentencepiece
@@ -156,3 +158,11 @@ def test_a_word_that_is_always_followed_by_a_space_is_a_piece_all_the_same():
     texts = [f"{first} {second}." for first in ("mine", "yours", "ours") for second in ("house", "garden", "street", "river")] * 9
     pieces = SentencePiece.train(texts, 0).pieces
     assert {"▁mine", "▁yours", "▁ours"} <= set(pieces)
+
+
+def test_the_end_of_a_tokenizer_is_not_the_end_of_another_with_the_same_vocabulary():
+    one = SentencePiece.train(["the red dog", "the red cat"] * 9, 0)
+    other = SentencePiece.from_bytes(one.to_bytes())
+    del one
+    gc.collect()
+    assert other.detokenize(other.tokenize(tf.constant(["red cat"]))).numpy()[0] == b"red cat"
