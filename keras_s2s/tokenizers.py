@@ -12,7 +12,6 @@ import collections
 import hashlib
 import io
 import itertools
-import weakref
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -92,7 +91,7 @@ class SentencePiece(Tokenizer):
 
     suffix = ".model"
     open_vocabulary = True
-    _known: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
+    _known: dict[str, Any] = {}
 
     def __init__(self, model: bytes):
         import sentencepiece
@@ -103,7 +102,7 @@ class SentencePiece(Tokenizer):
         self.processor = sentencepiece.SentencePieceProcessor(model_proto=model)
         super().__init__([self.processor.id_to_piece(i) for i in range(self.processor.get_piece_size())])
         # A SavedModel finds the tokenizer by its name alone: two of one name in a process would both be the first one, and
-        # the end of one would be the end of both. So there is one for each model, as long as anybody holds it.
+        # the end of one would be the end of both. So there is one for each model, and it stays.
         name = f"sentencepiece_{hashlib.sha256(model).hexdigest()}"
         known = self._known.get(name)
         if known is None:
