@@ -27,7 +27,7 @@ SETTINGS = ["model.units=8", "model.embedding_dim=8", "model.attention=luong", "
             "model.recurrent_dropout=0.2", "model.input_dropout=0.1", "data.subword_sampling=0.3", "train.teacher_forcing=0.7",
             "train.ema=0.9", "train.label_smoothing=0.1", "train.batch_tokens=150", "train.warmup_steps=3", "train.epochs=3",
             "train.patience=2", "train.learning_rate=0.01", "train.save_every_steps=2", "search.max_length=20"]
-LONGER = ["train.epochs=8", "train.patience=4"]  # enough steps for twenty kills
+LONGER = ["train.epochs=10", "train.patience=4"]  # enough steps for twenty kills
 TIMES = ("seconds", "dev_seconds", "tokens_per_second")
 _server = multiprocessing.get_context("forkserver")  # imports TensorFlow once; each process is a fork of it
 _server.set_forkserver_preload(["keras_s2s.callbacks", "keras_s2s.workflow", "sentencepiece", "tensorflow_text"])
