@@ -91,25 +91,16 @@ class SentencePiece(Tokenizer):
 
     suffix = ".model"
     open_vocabulary = True
-    _known: dict[str, Any] = {}
 
     def __init__(self, model: bytes):
         import sentencepiece
-        import tensorflow_text
 
         sentencepiece.set_min_log_level(2)
         self.model = model
         self.processor = sentencepiece.SentencePieceProcessor(model_proto=model)
         super().__init__([self.processor.id_to_piece(i) for i in range(self.processor.get_piece_size())])
-        # A SavedModel finds the tokenizer by its name alone: two of one name in a process would both be the first one, and
-        # the end of one would be the end of both. So there is one for each model, and it stays.
-        name = f"sentencepiece_{hashlib.sha256(model).hexdigest()}"
-        known = self._known.get(name)
-        if known is None:
-            with quiet():  # its C++ reports at each load that there is no normalisation: as we want it
-                known = tensorflow_text.SentencepieceTokenizer(model=model, out_type=tf.int32, name=name)
-            self._known[name] = known
-        self._in_graph = known
+        with quiet():  # its C++ reports at each load that there is no normalisation: as we want it
+            self._in_graph = _in_graph(model)
 
     @property
     def resources(self) -> list[Any]:
@@ -150,6 +141,25 @@ class SentencePiece(Tokenizer):
                              f"made from {len(texts)} sentences: {_plain(error)} Set another "
                              "data.source_vocabulary_size / data.target_vocabulary_size, or 0 to have it chosen.") from None
         return cls(model.getvalue())
+
+
+def _in_graph(model: bytes) -> Any:
+    """tensorflow-text's tokenizer of a SentencePiece model, which stays for as long as the process.
+
+    As tensorflow-text makes it, its C++ side ends with the kernel that made it: `tf.random.set_seed`, which empties the
+    cache of kernels, breaks every tokenizer and every function traced with one. A name that goes by the content keeps it, and
+    is right for all tokenizers of that model, those of SavedModels among them.
+    """
+    from tensorflow_text.python.ops import sentencepiece_tokenizer as text
+
+    class Model(text._SentencepieceModelResource):
+        def _create_resource(self):
+            name = f"sentencepiece_{hashlib.sha256(model).hexdigest()}"
+            return text.gen_sentencepiece_tokenizer.sentencepiece_op(model=model, shared_name=name)
+
+    tokenizer = text.SentencepieceTokenizer(model=model, out_type=tf.int32)
+    tokenizer._model_resource = Model(model, None)
+    return tokenizer
 
 
 def _plain(error: RuntimeError) -> str:

@@ -49,8 +49,3 @@ def trained(tmp_path_factory):
         "data.target_tokenizer=words", "data.source_vocabulary_size=24", "data.target_vocabulary_size=24",
         "model.units=32", "model.embedding_dim=32", "model.dropout=0", "model.attention=luong",
         "model.bidirectional=true", "train.epochs=20", "train.evaluate_every=20", "train.learning_rate=0.02"))
-
-
-def pytest_collection_modifyitems(items):
-    """Tests of tokenizers made at import go first: `tf.random.set_seed` empties TensorFlow's cache, and their resources with it."""
-    items.sort(key=lambda item: item.path.name not in ("test_sampling.py", "test_tokenizers.py"))

@@ -166,3 +166,13 @@ def test_the_end_of_a_tokenizer_is_not_the_end_of_another_with_the_same_vocabula
     del one
     gc.collect()
     assert other.detokenize(other.tokenize(tf.constant(["red cat"]))).numpy()[0] == b"red cat"
+
+
+@pytest.mark.parametrize("kind", list(TOKENIZERS))
+def test_setting_a_seed_leaves_tokenizers_and_what_was_traced_with_them_alone(kind):
+    tokenizer = TOKENIZERS[kind].from_bytes(MADE[kind].to_bytes())
+    traced = tf.function(lambda texts: tokenizer.tokenize(texts).to_tensor())
+    before = traced(tf.constant(NASTY)).numpy().tolist()
+    tf.random.set_seed(3)
+    assert traced(tf.constant(NASTY)).numpy().tolist() == before
+    assert back(tokenizer, NASTY) == back(MADE[kind], NASTY)
