@@ -200,8 +200,14 @@ def _renumber(graph: Any, signatures: list[Any]) -> None:
 
 
 def _share_subgraphs(model: Any) -> None:
-    """Equal subgraphs become one, the inner ones first, until nothing is equal any more."""
+    """Equal subgraphs become one, the inner ones first, until nothing is equal any more.
+
+    One whose border varies in shape stays its caller's own: an interpreter resizes it for one signature, and would leave it so
+    for the next.
+    """
     own = {signature.subgraphIndex for signature in model.signatureDefs} | {0}
+    own |= {number for number, graph in enumerate(model.subgraphs)
+            if any(-1 in _shape(graph.tensors[place]) for place in (*graph.inputs, *graph.outputs))}
     while True:
         first: dict[bytes, int] = {}
         place: list[int] = []
