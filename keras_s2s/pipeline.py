@@ -3,6 +3,9 @@
 Rows of like length share a batch, so that little is padded; a batch holds about `batch_tokens` steps, so that every batch
 costs about the same. Which rows make batch number `step` follows from the seed alone: a run resumed at step 1,234 reads
 exactly what it would have read, without replaying anything.
+
+Where augmentation draws another length for a row each time, rows are prepared a pool of batches at a time, and the pool is cut
+into its batches by the lengths that were drawn.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from keras_s2s.sources import Source
 from keras_s2s.targets import Target, Teaching
 
 GROWTH = 1.1  # ratio of two neighbouring bucket lengths
+POOL = 24  # batches prepared at once where lengths are drawn: 4 of 5 steps of their batches are real, of single ones half
 
 
 class Batches:
@@ -28,24 +32,37 @@ class Batches:
         lengths: [N, 2] steps of source and target of each row.
         batch_tokens: steps of the longer side of a batch, padding included.
         seed: of the shuffling.
+        pool: batches that are prepared at once.
 
     Memory: 12 bytes a row.
     """
 
-    def __init__(self, lengths: np.ndarray, batch_tokens: int, seed: int):
+    def __init__(self, lengths: np.ndarray, batch_tokens: int, seed: int, pool: int = 1):
         longest = np.maximum(1, lengths.max(axis=1))
-        self.seed = seed
+        self.seed, self.pool = seed, pool
         self.buckets = []  # rows and batch size of each bucket
         bounds = _bounds(int(longest.max()))
         of_row = np.searchsorted(bounds, longest)
         for i in np.unique(of_row):
             self.buckets.append((np.nonzero(of_row == i)[0].astype(np.int32), max(1, batch_tokens // int(bounds[i]))))
         self.steps_per_epoch = sum(-(-len(rows) // size) for rows, size in self.buckets)
+        self.pools_per_epoch = -(-self.steps_per_epoch // pool)
 
     def rows_of(self, step: int) -> np.ndarray:
-        """Row numbers of batch `step`, counted from 0 through all epochs."""
+        """Row numbers planned for batch `step`, counted from 0 through all epochs; those of a pool are dealt out anew."""
         epoch, place = divmod(int(step), self.steps_per_epoch)
         return self._epoch(epoch)[place]
+
+    def pool_of(self, step: int) -> tuple[int, int]:
+        """The pool that batch `step` is of, counted through all epochs, and how many of its batches come before."""
+        epoch, place = divmod(step, self.steps_per_epoch)
+        return epoch * self.pools_per_epoch + place // self.pool, place % self.pool
+
+    def steps_of(self, pool: int) -> range:
+        """The batches of a pool; no pool goes on into the next epoch."""
+        epoch, place = divmod(int(pool), self.pools_per_epoch)
+        first, end = epoch * self.steps_per_epoch + place * self.pool, (epoch + 1) * self.steps_per_epoch
+        return range(first, min(first + self.pool, end))
 
     @functools.lru_cache(maxsize=2)  # the prefetching thread may be an epoch ahead
     def _epoch(self, epoch: int) -> list[np.ndarray]:
@@ -69,7 +86,7 @@ def measure(rows: Rows, source: Source, target: Target, progress: Callable[[int,
     """Lengths [N, 2] int32 of source and target in steps, the target's with its EOS; prepares each row once."""
     @tf.function(input_signature=[source.signature, target.signature])
     def lengths(sources, targets):
-        return source.lengths(source.prepare(sources)), tf.reduce_sum(tf.cast(target.prepare(targets).weights, tf.int32), 1)
+        return source.lengths(source.prepare(sources)), target.prepare(targets).lengths()
 
     parts = []
     for chunk in _chunks(len(rows), 2048):
@@ -81,18 +98,49 @@ def measure(rows: Rows, source: Source, target: Target, progress: Callable[[int,
 
 def training_batches(rows: Rows, batches: Batches, source: Source, target: Target, first: int, last: int) -> tf.data.Dataset:
     """Batches `first` to `last` as `fit` takes them: ((source, target_in), target_out, weights)."""
-    def read(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        sources, targets = tf.numpy_function(lambda s: _texts(rows, batches.rows_of(s)), [step], [tf.string, tf.string])
+    def read(pool: int) -> tuple[np.ndarray, np.ndarray, np.int64]:
+        steps = batches.steps_of(pool)
+        return *_texts(rows, np.concatenate([batches.rows_of(step) for step in steps])), np.int64(len(steps))
+
+    def prepare(pool: tf.Tensor) -> Any:
+        sources, targets, count = tf.numpy_function(read, [pool], [tf.string, tf.string, tf.int64])
         sources.set_shape([None])
         targets.set_shape([None])
-        return sources, targets
+        seed = tf.stack([tf.constant(batches.seed, tf.int64), pool * 2])
+        prepared, teaching = source.prepare(sources, seed), target.prepare(targets, seed + tf.constant([0, 1], tf.int64))
+        longest = tf.maximum(source.lengths(prepared), teaching.lengths())
+        order, sizes = tf.numpy_function(deal, [longest, count, seed], [tf.int64, tf.int64])
+        order.set_shape([None])
+        sizes.set_shape([None])
+        return prepared, teaching, tf.RaggedTensor.from_row_lengths(order, sizes)
 
-    def prepare(step: tf.Tensor) -> Any:
-        sources, targets = read(step)
-        seed = tf.stack([tf.constant(batches.seed, tf.int64), step * 2])
-        return _example(source.prepare(sources, seed), target.prepare(targets, seed + tf.constant([0, 1], tf.int64)))
+    def cut(prepared: Any, teaching: Teaching, parts: tf.RaggedTensor) -> tf.data.Dataset:
+        return tf.data.Dataset.from_tensor_slices(parts).map(
+            lambda part: _example(source.trim(tf.gather(prepared, part)), teaching.part(part)))
 
-    return tf.data.Dataset.range(first, last).map(prepare, num_parallel_calls=2, deterministic=True).prefetch(4)
+    (pool, before), (final, _) = batches.pool_of(first), batches.pool_of(last - 1)
+    pools = tf.data.Dataset.range(pool, final + 1).map(prepare, num_parallel_calls=2, deterministic=True).prefetch(1)
+    return pools.flat_map(cut).skip(before).take(last - first).prefetch(4)
+
+
+def deal(lengths: np.ndarray, count: int, seed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Deals rows out to batches of like length and like sums of lengths.
+
+    Args:
+        lengths: steps of each row [R].
+        count: batches to make, at most R.
+        seed: int64 [2], of the order of the batches.
+
+    Returns:
+        row numbers, batch after batch [R], and the rows of each batch [count], at least 1.
+    """
+    order = np.argsort(lengths, kind="stable")
+    sums, number = np.cumsum(np.maximum(1, lengths[order])), np.arange(1, count)
+    ends = np.clip(np.searchsorted(sums, sums[-1] * number / count), number, len(order) - count + number)
+    parts = np.split(order, np.maximum.accumulate(ends - number) + number)
+    random = np.random.Generator(np.random.Philox(key=seed.astype(np.uint64)))
+    parts = [parts[i] for i in random.permutation(int(count))]
+    return np.concatenate(parts), np.array([len(part) for part in parts], np.int64)
 
 
 def scoring_batches(rows: Rows, lengths: np.ndarray, batch_tokens: int, source: Source, target: Target) -> tf.data.Dataset:

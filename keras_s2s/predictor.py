@@ -126,7 +126,7 @@ class Predictor(tf.Module):
             prepared = model.source.prepare(tf.constant([sources[row].encode() for row in rows]))
             teaching = model.target.prepare(tf.constant([targets[row].encode() for row in rows]))
             weights = model.alignments(prepared, teaching.inputs).numpy().round(4).tolist()
-            steps = model.source.lengths(prepared).numpy(), tf.reduce_sum(tf.cast(teaching.weights, tf.int32), 1).numpy()
+            steps = model.source.lengths(prepared).numpy(), teaching.lengths().numpy()
             for i, (row, s, t) in enumerate(zip(rows, *steps)):
                 found[row] = {"source": model.source.labels(prepared[i, :s].numpy()),
                               "target": model.target.labels(teaching.outputs[i, :t].numpy()),

@@ -100,7 +100,7 @@ def train(run: Run, resume: bool) -> None:
     import keras
 
     from keras_s2s.callbacks import Save, callbacks
-    from keras_s2s.pipeline import Batches, measure
+    from keras_s2s.pipeline import POOL, Batches, measure
     from keras_s2s.training import TeacherForced, dev_batches
     from keras_s2s.training import train as fit
 
@@ -113,7 +113,7 @@ def train(run: Run, resume: bool) -> None:
     bar = Bar("measuring", len(rows), unit=" pairs")
     lengths = measure(rows, core.source, core.target, bar.reach)
     bar.close()
-    batches = Batches(lengths, settings.batch_tokens, settings.seed)
+    batches = Batches(lengths, settings.batch_tokens, settings.seed, POOL if run.config.data.subword_sampling else 1)
     model = TeacherForced(core, batches.steps_per_epoch * settings.epochs)
     state = restored(run, model, batches.steps_per_epoch) if resume else State()
     state.made_of, state.config = run.made_of(), dataclasses.asdict(run.config)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keras_s2s.corpus import Rows
-from keras_s2s.pipeline import GROWTH, Batches, by_length, measure, scoring_batches, training_batches
+from keras_s2s.pipeline import GROWTH, Batches, by_length, deal, measure, scoring_batches, training_batches
 from keras_s2s.tokenizers import EOS
 from small import NAMED, PAIRS, build, write_tsv
 
@@ -82,9 +82,44 @@ def test_lengths_are_those_of_the_prepared_rows(corpus):
     assert calls[-1] == (len(pairs), len(pairs))
 
 
-def test_training_batches_begun_anywhere_are_the_same(corpus):
+@settings(max_examples=100, deadline=None)
+@given(lengths=st.lists(st.integers(0, 60), min_size=1, max_size=200).map(np.array), data=st.data())
+def test_a_pool_is_dealt_out_whole_to_batches_of_like_length_and_size(lengths, data):
+    count = data.draw(st.integers(1, len(lengths)))
+    order, sizes = deal(lengths, count, np.array([1, 2]))
+    assert sorted(order) == list(range(len(lengths))) and len(sizes) == count and sizes.min() > 0
+    parts = sorted(lengths[part].tolist() for part in np.split(order, np.cumsum(sizes)[:-1]))
+    assert sum(parts, []) == sorted(lengths)
+    if len(lengths) >= 4 * count:
+        share = np.maximum(1, lengths).sum() / count
+        assert max(sum(max(1, length) for length in part) for part in parts) <= share + 2 * 60
+
+
+def test_every_step_is_of_one_pool():
+    batches = Batches(np.full((50, 2), 9), 36, 1, pool=4)  # 13 batches
+    steps = range(3 * batches.steps_per_epoch)
+    assert [step for pool in range(batches.pool_of(steps[-1])[0] + 1) for step in batches.steps_of(pool)] == list(steps)
+    for step in steps:
+        pool, before = batches.pool_of(step)
+        assert batches.steps_of(pool)[before] == step
+
+
+def test_pools_keep_padding_small_where_lengths_are_drawn(corpus):
     _, rows, core = corpus
-    batches = Batches(measure(rows, core.source, core.target), 300, 7)
+    lengths = measure(rows, core.source, core.target)
+
+    def real(pool):
+        batches = Batches(lengths, 100, 7, pool)
+        made = [weights for *_, weights in training_batches(rows, batches, core.source, core.target, 0, batches.steps_per_epoch)]
+        return sum(float(tf.reduce_sum(weights)) for weights in made) / sum(float(tf.size(weights)) for weights in made)
+
+    assert real(24) > 0.85 > real(1)
+
+
+@pytest.mark.parametrize("pool", [1, 4])
+def test_training_batches_begun_anywhere_are_the_same(corpus, pool):
+    _, rows, core = corpus
+    batches = Batches(measure(rows, core.source, core.target), 300, 7, pool)
     last = 2 * batches.steps_per_epoch
 
     def read(first):
@@ -94,11 +129,13 @@ def test_training_batches_begun_anywhere_are_the_same(corpus):
     whole = read(0)
     assert len(whole) == last
     assert read(5) == whole[5:]
+    assert read(batches.steps_per_epoch + 1) == whole[batches.steps_per_epoch + 1:]
 
 
-def test_a_training_batch_is_its_rows_with_another_segmentation_each_epoch(corpus):
+@pytest.mark.parametrize("pool", [1, 4])
+def test_a_training_batch_is_its_rows_with_another_segmentation_each_epoch(corpus, pool):
     pairs, rows, core = corpus
-    batches = Batches(measure(rows, core.source, core.target), 300, 7)
+    batches = Batches(measure(rows, core.source, core.target), 300, 7, pool)
     epochs = []
     for epoch in range(2):
         first = epoch * batches.steps_per_epoch

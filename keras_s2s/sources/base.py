@@ -80,6 +80,10 @@ class Source:
         """Real steps of each prepared source: [B] int32."""
         raise NotImplementedError
 
+    def trim(self, prepared: tf.Tensor) -> tf.Tensor:
+        """Prepared sources without the steps that are padding in all of them, where there can be such steps."""
+        return prepared
+
     def input(self) -> keras.KerasTensor:
         """The functional models' input for what `prepare` gives."""
         raise NotImplementedError

@@ -78,6 +78,9 @@ class TextSource(Source):
     def lengths(self, prepared: tf.Tensor) -> tf.Tensor:
         return tf.reduce_sum(tf.cast(prepared != PAD, tf.int32), axis=1)
 
+    def trim(self, prepared: tf.Tensor) -> tf.Tensor:
+        return prepared[:, :tf.maximum(1, tf.reduce_max(self.lengths(prepared)))]
+
     def input(self) -> keras.KerasTensor:
         return keras.Input((None,), dtype="int32", name="source")
 

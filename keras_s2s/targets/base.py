@@ -24,6 +24,15 @@ class Teaching(NamedTuple):
     outputs: Any  # [B, T] or [B, T, F] what it must answer
     weights: Any  # [B, T] float32, 1 where the step is real, 0 where it is padding
 
+    def lengths(self) -> tf.Tensor:
+        """Real steps of each target: [B] int32."""
+        return tf.reduce_sum(tf.cast(self.weights, tf.int32), axis=1)
+
+    def part(self, rows: tf.Tensor) -> Teaching:
+        """Some rows, without the steps that are padding in all of them."""
+        steps = tf.reduce_max(tf.gather(self.lengths(), rows))
+        return Teaching(*(tf.gather(values, rows)[:, :steps] for values in self))
+
 
 class Target:
     """What a model says.
