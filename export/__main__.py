@@ -5,6 +5,7 @@ from pathlib import Path
 
 from keras_s2s.cli import Arguments, guarded
 from keras_s2s.run import Run
+from keras_s2s.terminal import load_tensorflow
 
 FORMATS = ("saved_model", "tflite", "web")
 QUANTIZATIONS = ("none", "float16", "int8")
@@ -37,6 +38,7 @@ def main() -> int:
 
 def export(arguments) -> None:
     run = Run.open(arguments.run)
+    load_tensorflow()
     if arguments.format == "saved_model":
         from export import saved_model
 

@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 from keras_s2s.config import Config, Search, settings
 from keras_s2s.presets import PRESETS
 from keras_s2s.stopping import at_once, handled
+from keras_s2s.terminal import load_tensorflow
 
 
 class Arguments(argparse.ArgumentParser):
@@ -194,7 +195,8 @@ def _translate(arguments: argparse.Namespace) -> int:
     for path in arguments.files:
         if not path.is_file():
             raise ValueError(f"{path} is not a file. Give text files, one sentence a line, or pipe them in.")
-    from keras_s2s.translating import translate  # only now: it loads TensorFlow
+    load_tensorflow()  # only now
+    from keras_s2s.translating import translate
 
     return translate(arguments, search)
 

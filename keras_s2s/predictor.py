@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from keras_s2s.config import Config, Search
 from keras_s2s.model import EncoderDecoder
+from keras_s2s.normalize import normalize
 from keras_s2s.pipeline import by_length
 from keras_s2s.search import repeat_rows
 
@@ -87,7 +88,7 @@ class Predictor(tf.Module):
         texts = np.array([raw.encode("utf-8", "replace") for raw in raws], object)
         lengths = np.array([len(text) for text in texts], np.int64)
         answers = [Answer([""] * self.search.beam_size, [0.0] * self.search.beam_size) for _ in raws]
-        wanted = np.array([i for i, raw in enumerate(raws) if raw.strip()], np.int64)
+        wanted = np.array([i for i, raw in enumerate(raws) if normalize(raw)], np.int64)
         for number, part in enumerate(by_length(lengths[wanted], 4 * BATCH_TOKENS // self.search.beam_size)):
             rows = wanted[part]
             found = self(tf.constant(texts[rows], tf.string), tf.constant([seed, number], tf.int32))

@@ -18,6 +18,7 @@ from keras_s2s.config import Config, Data, Search
 from keras_s2s.corpus import split_names
 from keras_s2s.files import write_whole
 from keras_s2s.state import State
+from keras_s2s.terminal import load_tensorflow
 
 VERSIONED = ("keras_s2s", "tensorflow", "keras", "tensorflow-text", "sentencepiece", "sacrebleu")
 SPLITS_OF_PHRASEBOOK = {"train": ("train",), "dev": ("dev",), "test": ("test", "free")}
@@ -171,6 +172,7 @@ def versions() -> dict[str, str]:
 
 def build(run: Run) -> Any:
     """The run's `EncoderDecoder` with fresh weights, its vocabularies read from assets/."""
+    load_tensorflow()
     import keras
 
     from keras_s2s.model import EncoderDecoder
@@ -199,8 +201,6 @@ def load(path: str | Path, search: Search | None = None) -> Any:
     Raises:
         ValueError: not a run, not trained yet, damaged, or of another version; the message says which and what to do.
     """
-    from keras_s2s.predictor import Predictor
-
     run = Run.open(Path(path))
     state = run.checkpoints.load_state()
     if state is None:
@@ -208,6 +208,8 @@ def load(path: str | Path, search: Search | None = None) -> Any:
     run.require_unchanged(state)
     model = build(run)
     run.checkpoints.restore_best(model.training_model.weights)
+    from keras_s2s.predictor import Predictor
+
     return Predictor(model, search)
 
 

@@ -29,6 +29,14 @@ def quiet() -> Iterator[None]:
         os.close(nowhere)
 
 
+def load_tensorflow() -> None:
+    """Imports TensorFlow and its text operations without what their C++ libraries report of themselves."""
+    with quiet():
+        import keras  # noqa: F401
+        import tensorflow  # noqa: F401
+        import tensorflow_text  # noqa: F401
+
+
 class Bar:
     """A progress bar on a terminal; where the output is none, a plain line now and then of what takes longer than that.
 

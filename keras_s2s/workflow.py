@@ -16,7 +16,7 @@ from keras_s2s.config import Config
 from keras_s2s.corpus import Rows, prepare
 from keras_s2s.run import MAY_CHANGE, Run, RunError, build, load
 from keras_s2s.state import State, digest
-from keras_s2s.terminal import Bar, say
+from keras_s2s.terminal import Bar, load_tensorflow, say
 from keras_s2s.timing import timed
 
 
@@ -71,6 +71,7 @@ def prepare_corpus(run: Run) -> None:
 @timed("making vocabularies")
 def prepare_assets(run: Run) -> None:
     """Learns vocabularies (or whatever source and target need) from the training pairs."""
+    load_tensorflow()
     from keras_s2s.sources import SOURCES
     from keras_s2s.targets import TARGETS
     from keras_s2s.tokenizers import LIMIT

@@ -1,5 +1,10 @@
 """What a person sees where standard error is no terminal, and where it is."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from keras_s2s.terminal import Bar
@@ -35,3 +40,10 @@ def test_a_bar_of_unknown_length_says_nothing_false(capsys, monkeypatch, total):
     bar = Bar("reading", total)
     bar.advance()
     assert ("%" in capsys.readouterr().err) == bool(total)
+
+
+def test_tensorflow_is_loaded_without_a_word():
+    code = "from keras_s2s.terminal import load_tensorflow; load_tensorflow(); import tensorflow, tensorflow_text"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(__file__).parents[1],
+                          env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "0"})
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
