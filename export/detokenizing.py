@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from export import text_ops
-from export.text_ops import NONE
+from export.text_ops import NONE, look_up
 from keras_s2s import tokenizers
 from keras_s2s.tokenizers import SPACE, SPECIALS, UNK, Tokenizer
 
@@ -47,7 +47,7 @@ class Detokenizing:
     def __call__(self, ids: tf.Tensor, copied: Copied | None = None) -> tf.Tensor:
         """Tokens [T] int32, PAD among them -> code points [W], NONE among them."""
         ids = tf.clip_by_value(ids, 0, len(self.lengths) - 1)
-        lengths, offsets = self.trim(ids, tf.gather(self.lengths, ids), tf.gather(self.offsets, ids))
+        lengths, offsets = self.trim(ids, look_up(self.lengths, ids), look_up(self.offsets, ids))
         data = tf.constant(self.bytes)
         if copied is not None:
             lengths = tf.where(ids == UNK, copied.lengths, lengths)
@@ -115,7 +115,7 @@ class SentencePieceDetokenizing(Detokenizing):
         return pieces
 
     def trim(self, ids: tf.Tensor, lengths: tf.Tensor, offsets: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        begin = tf.gather(self.begin_with_space, ids)
+        begin = look_up(self.begin_with_space, ids)
         said = tf.cast(lengths > begin, tf.int32)
         silent = tf.cumsum(said, exclusive=True) == 0
         spaces = tf.where(silent, begin, 0)

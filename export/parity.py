@@ -43,9 +43,10 @@ from export.tflite import FILES, Phone, Sizes, candidate, convert, load_for_phon
 from keras_s2s import metrics
 from keras_s2s.corpus import Rows
 from keras_s2s.files import write_whole
+from keras_s2s.normalize import normalize
 from keras_s2s.predictor import Predictor
 from keras_s2s.run import Run, versions
-from keras_s2s.terminal import Bar, say
+from keras_s2s.terminal import Bar, quiet, say
 
 MOST = 1000  # sentences decoded
 BEAMS_TIMED = 100
@@ -220,9 +221,10 @@ def _served(path: Path, sources: Sequence[str], rows: int = 32) -> list[str]:
     """The SavedModel's answers, asked as a server would be asked; an empty source stays empty, as in Keras."""
     import tensorflow as tf
 
-    loaded = tf.saved_model.load(str(path))
+    with quiet():  # SentencePiece's C++ reports on each load
+        loaded = tf.saved_model.load(str(path))
     translate: Callable = loaded.signatures["translate"]
-    order = sorted((i for i, source in enumerate(sources) if source.strip()), key=lambda i: len(sources[i]))
+    order = sorted((i for i, source in enumerate(sources) if normalize(source)), key=lambda i: len(sources[i]))
     texts = [""] * len(sources)
     for start in range(0, len(order), rows):
         part = order[start:start + rows]

@@ -79,6 +79,13 @@ def once(function: Any, *given: tf.Tensor) -> tuple:
     return tf.while_loop(lambda step, *_: step < 1, lambda step, *_: (step + 1, *traced(*given)), (tf.constant(0), *empty))[1:]
 
 
+def look_up(table: np.ndarray, places: tf.Tensor) -> tf.Tensor:
+    """table[places] in int32; in the file, the table is of the smallest type that holds its whole numbers."""
+    kind = next(kind for kind in (np.uint8, np.int16, np.int32)
+                if np.iinfo(kind).min <= table.min() and table.max() <= np.iinfo(kind).max)
+    return tf.cast(tf.gather(table.astype(kind), places), tf.int32)
+
+
 def after(x: tf.Tensor, steps: int) -> tf.Tensor:
     """x[i + steps] at i, 0 (or False) beyond the end."""
     return tf.concat([x[steps:], tf.zeros([steps], x.dtype)], 0)
@@ -112,11 +119,11 @@ def decode(data: tf.Tensor, length: tf.Tensor, cut: tf.Tensor, per_byte: bool = 
     inside = position < length
     first = tf.where(inside, data, 0)
     second, third, fourth = (after(first, k) for k in (1, 2, 3))
-    size = tf.gather(LEAD_SIZES, first)
+    size = look_up(LEAD_SIZES, first)
     lowest, highest = np.full(256, 0x80, np.int32), np.full(256, 0xBF, np.int32)
     for lead, (low, high) in _SECOND_BYTES.items():
         lowest[lead], highest[lead] = low, high
-    has_2 = (size >= 2) & (second >= tf.gather(lowest, first)) & (second <= tf.gather(highest, first))
+    has_2 = (size >= 2) & (second >= look_up(lowest, first)) & (second <= look_up(highest, first))
     has_3 = has_2 & (size >= 3) & _trails(third)
     has_4 = has_3 & (size == 4) & _trails(fourth)
     right = 1 + sum(tf.cast(has, tf.int32) for has in (has_2, has_3, has_4))
@@ -140,7 +147,7 @@ def tidy(codes: tf.Tensor) -> Tidy:
     """Code points [N], NONE among them -> what `normalize` leaves of them, spaces aside."""
     width = codes.shape[0]
     codes = _apart(codes)
-    kind = tf.cast(tf.gather(KINDS, tf.clip_by_value(codes, 0, len(KINDS) - 1)), tf.int32)
+    kind = look_up(KINDS, tf.clip_by_value(codes, 0, len(KINDS) - 1))
     removed = codes < 0
     for code in HIGH_REMOVED:
         removed |= codes == code
@@ -156,7 +163,7 @@ def _apart(codes: tf.Tensor) -> tf.Tensor:
     first = min(APART)
     among = (codes >= first) & (codes <= max(APART))
     bases = np.array([APART[code] for code in sorted(APART)], np.int32)
-    letters = tf.where(among, tf.gather(bases, tf.clip_by_value(codes - first, 0, len(APART) - 1)), codes)
+    letters = tf.where(among, look_up(bases, tf.clip_by_value(codes - first, 0, len(APART) - 1)), codes)
     return tf.reshape(tf.stack([letters, tf.where(among, NUKTA, NONE)], 1), [-1])
 
 

@@ -92,14 +92,14 @@ class LookedUp(Tokenizing):
         def advance(step, state, alive):
             byte = tf.gather(data, tf.minimum(starts + step, data.shape[0] - 1))
             going = step < lengths
-            following = tf.gather(self.trie.base, state) + byte
-            known = tf.gather(self.trie.check, following) == state
+            following = text_ops.look_up(self.trie.base, state) + byte
+            known = text_ops.look_up(self.trie.check, following) == state
             return step + 1, tf.where(going & known, following, state), alive & (known | tf.logical_not(going))
 
         steps = tf.minimum(tf.reduce_max(lengths), self.trie.longest)
         _, state, alive = tf.while_loop(lambda step, state, alive: step < steps, advance, (
             tf.constant(0), tf.zeros_like(starts), tf.ones_like(starts, tf.bool)))
-        ids = tf.gather(self.trie.value, state)
+        ids = text_ops.look_up(self.trie.value, state)
         known = alive & (lengths <= self.trie.longest) & (ids >= 0)
         return tf.where(lengths > 0, tf.where(known, ids, UNK), 0)
 
@@ -108,7 +108,7 @@ class CharactersTokenizing(LookedUp):
     """A token begins at each character, spaces too."""
 
     def begins(self, text: Tidy, emitted: text_ops.Emitted) -> tf.Tensor:
-        return tf.gather(LEAD_SIZES, emitted.data) > 0
+        return text_ops.look_up(LEAD_SIZES, emitted.data) > 0
 
 
 class WordsTokenizing(LookedUp):
@@ -122,8 +122,8 @@ class WordsTokenizing(LookedUp):
 
     def begins(self, text: Tidy, emitted: text_ops.Emitted) -> tf.Tensor:
         code = tf.maximum(text.codes, 0)
-        page = tf.cast(tf.gather(self.pages, code // 256), tf.int32)
-        letter = tf.cast(tf.gather(self.letters, page * 256 + code % 256), tf.int32) > 0  # bytes compare in no builtin
+        page = text_ops.look_up(self.pages, code // 256)
+        letter = text_ops.look_up(self.letters, page * 256 + code % 256) > 0
         letter |= text.codes < 0  # a nukta that became part of the letter before it
         first = text.spaced | tf.logical_not(letter) | tf.logical_not(before(letter, 1))
         starts = tf.where(first & (text.codes >= 0), emitted.starts, emitted.data.shape[0])
@@ -177,11 +177,11 @@ class SentencePieceTokenizing(Tokenizing):
         steps = self._best_steps(candidates, length)
         pieces = self._follow(candidates, steps, length)
         spelt = pieces == self.unknown
-        size = tf.gather(LEAD_SIZES, data)
+        size = text_ops.look_up(LEAD_SIZES, data)
         in_bytes = spelt
         for k in (1, 2, 3):
             in_bytes |= before(spelt & (size > k), k)
-        ids = tf.where(in_bytes, tf.gather(self.byte_ids, data), pieces)
+        ids = tf.where(in_bytes, text_ops.look_up(self.byte_ids, data), pieces)
         wanted = in_bytes | (pieces < self.unknown)
         return Tokens(text_ops.pack(ids, wanted, self.width), tf.reduce_sum(tf.cast(wanted, tf.int32)), emitted.cut)
 
@@ -193,12 +193,12 @@ class SentencePieceTokenizing(Tokenizing):
 
         def advance(step, state, alive, found):
             byte = tf.gather(data, tf.maximum(end - step, 0))
-            following = tf.gather(self.trie.base, state) + byte
-            alive &= (tf.gather(self.trie.check, following) == state) & (end >= step)
+            following = text_ops.look_up(self.trie.base, state) + byte
+            alive &= (text_ops.look_up(self.trie.check, following) == state) & (end >= step)
             state = tf.where(alive, following, 0)
-            piece = tf.gather(self.trie.value, state)
+            piece = text_ops.look_up(self.trie.value, state)
             # A character without a piece of its own is `unknown`. The lead byte tells that a character has been gone over.
-            character = (tf.gather(LEAD_SIZES, byte) == step + 1) & (end >= step) & (end < length)
+            character = (text_ops.look_up(LEAD_SIZES, byte) == step + 1) & (end >= step) & (end < length)
             piece = tf.where(alive & (piece >= 0), piece, tf.where(character, self.unknown, self.none))
             return step + 1, state, alive, tf.where(column == longest - 1 - step, piece[:, None], found)
 
@@ -209,7 +209,7 @@ class SentencePieceTokenizing(Tokenizing):
     def _best_steps(self, candidates: tf.Tensor, length: tf.Tensor) -> tf.Tensor:
         """[W]: the column of the piece that the best segmentation up to each byte ends with."""
         longest = self.longest
-        scores = tf.cast(tf.gather(self.scores, candidates), tf.float32) * self.scale
+        scores = tf.cast(text_ops.look_up(self.scores, candidates), tf.float32) * self.scale
         scores = tf.where(candidates == self.none, NEVER, scores)
         order = tf.range(longest)
 

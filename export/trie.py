@@ -1,7 +1,7 @@
 """A double-array trie (Aoe, 1989): strings of bytes -> numbers, as three integer tables that gathers can walk.
 
 From state s, byte b leads to base[s] + b, if check[base[s] + b] == s; value[s] is the number of the string that ends there.
-State 0 is the root. Tables are int32: what holds floats would be rounded by quantisation.
+State 0 is the root. Tables are whole numbers: what holds floats would be rounded by quantisation.
 """
 
 from __future__ import annotations
