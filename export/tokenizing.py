@@ -17,7 +17,6 @@ from keras_s2s.config import require
 from keras_s2s.tokenizers import SPACE, UNK, Tokenizer
 
 NEVER = -1e30
-LITERAL_SPACE = ord(SPACE)
 UNKNOWN_PENALTY = np.float32(10)  # below the worst piece, SentencePiece's own
 
 
@@ -169,8 +168,7 @@ class SentencePieceTokenizing(Tokenizing):
         self.scores, self.scale = _fixed_point(np.concatenate([scores, [worst - UNKNOWN_PENALTY, 0]]).astype(np.float32))
 
     def __call__(self, text: Tidy) -> Tokens:
-        codes = tf.where(text.codes == LITERAL_SPACE, 0x20, text.codes)  # to SentencePiece they are the same
-        emitted = text_ops.emit(codes, tf.concat([[True], text.spaced[1:]], 0), self.width)
+        emitted = text_ops.emit(text.codes, tf.concat([[True], text.spaced[1:]], 0), self.width)
         data, position = emitted.data, tf.range(self.width)
         length = 1 + tf.reduce_max(tf.where((position < emitted.length) & (data != 0x20), position, -1))
         candidates = self._candidates(data, length)

@@ -3,9 +3,10 @@
     normalize("  cafe\\u0301\\u00a0au\\tlait ") == "café au lait"
     normalize_in_graph(tf.constant(["cafe\\u0301"])) -> [b"caf\\xc3\\xa9"]
 
-In this order: control characters, U+FEFF and U+200B go; every run of white space becomes one space; the ends are
-stripped; NFC is made, last because a character taken out can bring a letter and its accent together. The zero-width
-joiners U+200C and U+200D stay: Devanagari and Persian are spelt with them. The result never holds a TAB, CR or LF.
+In this order: control characters, U+FEFF and U+200B go; every run of white space becomes one space, as does U+2581, which
+is how a vocabulary writes a space; the ends are stripped; NFC is made, last because a character taken out can bring a letter
+and its accent together. The zero-width joiners U+200C and U+200D stay: Devanagari and Persian are spelt with them. The result
+never holds a TAB, CR or LF.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 # Character classes as (first, last): written once, spelt for Python's `re` and for RE2 by `_character_class`.
 _SPACES = ((0x09, 0x0D), (0x20, 0x20), (0x85, 0x85), (0xA0, 0xA0), (0x1680, 0x1680), (0x2000, 0x200A), (0x2028, 0x2029),
-           (0x202F, 0x202F), (0x205F, 0x205F), (0x3000, 0x3000))
+           (0x202F, 0x202F), (0x205F, 0x205F), (0x2581, 0x2581), (0x3000, 0x3000))
 _CONTROLS = ((0x00, 0x08), (0x0E, 0x1F), (0x7F, 0x84), (0x86, 0x9F))
 _INVISIBLE = ((0x200B, 0x200B), (0xFEFF, 0xFEFF))
 # Characters that take part in NFC only since Unicode 15 or 16. tensorflow-text (ICU) and newer Pythons know them,
@@ -48,7 +49,7 @@ def normalize(text: str) -> str:
     A lone surrogate, which no UTF-8 can hold, becomes U+FFFD.
     """
     text = _REMOVED.sub("", text)
-    text = " ".join(text.split())  # str.split knows exactly _SPACES, once U+001C-U+001F are gone
+    text = " ".join(text.replace("\u2581", " ").split())  # str.split knows the rest of _SPACES, once U+001C-U+001F are gone
     if text.isascii():
         return text
     text = _SURROGATE.sub("\ufffd", text)

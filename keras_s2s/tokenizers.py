@@ -2,8 +2,8 @@
 
 A tokenizer turns strings [B] into ragged tokens [B, None] and back without a Python step, so the same ops run in tf.data,
 in the Predictor and in the SavedModel. Detokenising what was tokenised gives the text back exactly, but for tokens that
-the vocabulary does not hold (`<unk>`: characters and words only; SentencePiece and bytes spell anything out) and for the
-sign U+2581, which is how a vocabulary writes a space.
+the vocabulary does not hold (`<unk>`: characters and words only; SentencePiece and bytes spell anything out). Texts are
+normalised: none holds U+2581, which is how a vocabulary writes a space.
 """
 
 from __future__ import annotations
@@ -214,8 +214,6 @@ class TableTokenizer(Tokenizer):
         counts: collections.Counter[bytes] = collections.Counter()
         for chunk in _chunks(texts):
             counts.update(cls.split(tf.constant(chunk)).flat_values.numpy().tolist())
-        for word in [word for word in counts if SPACE.encode() in word]:
-            del counts[word]  # in the table it would be taken for a space
         words = sorted(counts, key=lambda word: (-counts[word], word))
         size = vocabulary_size or min(len(words) + 4, cls.most)
         require(size <= len(words) + 4, f"a vocabulary of {size} was asked for, but the text has only {len(words)} different "
