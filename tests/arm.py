@@ -12,7 +12,7 @@ from pathlib import Path
 PACKAGES = ("python3.11-minimal", "libpython3.11-minimal", "libpython3.11-stdlib", "libc6", "libgcc-s1", "libstdc++6", "zlib1g",
             "libexpat1", "libffi8", "libssl3", "libbz2-1.0", "liblzma5", "libuuid1")
 WHEELS = ("ai-edge-litert==2.1.2", "numpy==2.3.5")  # newer LiteRT wheels do not start under qemu 7.2
-CPU = "cortex-a76"  # as in phones. With SVE, which qemu's default has, products of int8 matrices come out wrong in qemu 7.2
+CPU = "cortex-a76"  # as in phones; with SVE, which qemu 7.2 has by default, int8 answers were others: qemu or kernels, unknown
 QEMU = next(filter(None, map(shutil.which, ("qemu-aarch64-static", "qemu-aarch64"))), None)
 
 

@@ -6,6 +6,7 @@ compared. Processes are real and are killed from outside.
 """
 
 import contextlib
+import io
 import json
 import multiprocessing
 import os
@@ -145,7 +146,8 @@ def restored(folder: Path) -> tuple[State | None, bool]:
     """The state that loads, None where none does, and whether it is what was saved at its step."""
     found = variables(0)
     try:
-        state = Checkpoints(folder).restore(found)
+        with contextlib.redirect_stderr(io.StringIO()):  # it names each damaged file
+            state = Checkpoints(folder).restore(found)
     except CheckpointError:
         return None, False
     return (None, False) if state is None else (state, true(state, found))

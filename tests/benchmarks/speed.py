@@ -1,8 +1,8 @@
-"""How fast training is, beside a plain Keras loop over the same model and data: python -m tests.benchmarks.speed
+"""How fast training is, beside a plain Keras loop and JoeyNMT: python -m tests.benchmarks.speed [--peers FOLDER]
 
-Bidirectional LSTM 256 and decoder LSTM 256, Luong attention, embeddings 256, V = 2,000, dropout 0.3, Hindi Visual Genome. Each
+The same model over the same tokens: bidirectional LSTM 256 and decoder LSTM 256, Luong attention, embeddings 256, V = 2,000, dropout 0.3, Hindi Visual Genome. Each
 contender trains in a process of its own, turn by turn, and prints real target tokens a second; the ratio of the medians is what
-counts, since machines are shared and noisy.
+counts, since machines are shared and noisy. With --peers JoeyNMT is installed in that folder (some 6 GB) and trains too.
 """
 
 from __future__ import annotations
@@ -15,9 +15,12 @@ import sys
 import time
 from pathlib import Path
 
+from tests.benchmarks import joeynmt
+
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "hvg-en-hi" / "train.tsv"
 ROOT = Path(__file__).resolve().parents[2]
 CONTENDERS = ("plain", "keras_s2s")
+UPDATES = 45  # of JoeyNMT in a round
 SENTENCES, UNITS, VOCABULARY = 128, 256, 2000
 
 
@@ -123,6 +126,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=15)
+    parser.add_argument("--peers", type=Path, metavar="FOLDER", help="for JoeyNMT's own environment; without it JoeyNMT is left out")
     parser.add_argument("--measure", choices=CONTENDERS, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if not DATA.exists():
@@ -130,20 +134,38 @@ def main() -> None:
     if arguments.measure:
         measure(arguments.measure, arguments.seconds)
         return
-    found: dict[str, list[tuple[float, float]]] = {name: [] for name in CONTENDERS}
+    peer = prepared_peer(arguments.peers) if arguments.peers else None
+    found: dict[str, list[float]] = {name: [] for name in (*CONTENDERS, *(("joeynmt",) if peer else ()))}
     for turn in range(arguments.rounds):
-        for name in CONTENDERS:
-            threads = {"TF_NUM_INTRAOP_THREADS": "1"} if name == "keras_s2s" else {}  # what train.py sets on two cores
-            command = [sys.executable, "-m", "tests.benchmarks.speed", "--measure", name, "--seconds", str(arguments.seconds)]
-            environment = {**os.environ, **threads, "TF_CPP_MIN_LOG_LEVEL": "3"}
-            done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
-            wall, cpu = map(float, done.stdout.split())
-            found[name].append((wall, cpu))
-            print(f"round {turn + 1}  {name:<10} {wall:>8,.0f} target tokens/s   {cpu:>8,.0f} a processor second   "
-                  f"load {os.getloadavg()[0]:.1f}", flush=True)
-    medians = {name: statistics.median(wall for wall, _ in rows) for name, rows in found.items()}
+        for name, speeds in found.items():
+            if name == "joeynmt":
+                speeds.append(peer.train(UPDATES))
+                note = ""
+            else:
+                threads = {"TF_NUM_INTRAOP_THREADS": "1"} if name == "keras_s2s" else {}  # what train.py sets on two cores
+                command = [sys.executable, "-m", "tests.benchmarks.speed", "--measure", name, "--seconds", str(arguments.seconds)]
+                environment = {**os.environ, **threads, "TF_CPP_MIN_LOG_LEVEL": "3"}
+                done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+                wall, cpu = map(float, done.stdout.split())
+                speeds.append(wall)
+                note = f"{cpu:>8,.0f} a processor second"
+            print(f"round {turn + 1}  {name:<10} {speeds[-1]:>8,.0f} target tokens/s   load {os.getloadavg()[0]:.1f}   {note}",
+                  flush=True)
+    medians = {name: statistics.median(speeds) for name, speeds in found.items()}
     for name, value in medians.items():
-        print(f"{name:<10} {value:>8,.0f} target tokens/s   {value / medians['plain']:.2f} x the plain loop")
+        against = "   ".join(f"{value / medians[other]:.2f} x {other}" for other in medians if other != name)
+        print(f"{name:<10} {value:>8,.0f} target tokens/s   {against}")
+
+
+def prepared_peer(folder: Path) -> joeynmt.Peer:
+    """JoeyNMT with this corpus; said and left out where it cannot be had."""
+    _, source, target, texts = corpus()
+    sides = [[" ".join(pieces) for pieces in part.tokenizer.processor.encode([text.decode() for text in side.numpy()], out_type=str)]
+             for part, side in zip((source, target), texts)]
+    pairs = list(zip(*sides))
+    peer = joeynmt.Peer(folder, UNITS, SENTENCES)
+    peer.prepare({"train": pairs, "dev": pairs[:20]}, VOCABULARY)
+    return peer
 
 
 if __name__ == "__main__":
