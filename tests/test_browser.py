@@ -97,7 +97,7 @@ def visit(browser, url, width, height=900, mobile=False):
 
 
 @pytest.mark.parametrize("page, words", zip(PAGES, (
-    ("dev/accuracy", "attention/logs"), ("dev/attention", "dev/context"), ("dev/translations", "reference"), ("Main Graph",),
+    ("accuracy", "Smoothed"), ("dev/attention", "dev/context"), ("dev/translations", "reference"), ("Main Graph",),
     ("gradients", "weights"), ("model.attention", "Trial ID"), ("Points:", "embeddings"))))
 def test_each_page_of_tensorboard_shows_the_runs(browser, address, page, words):
     visit(browser, f"{address}?page={page}#{page}", 1400)
