@@ -15,6 +15,7 @@ from keras_s2s.config import Config, Search
 from keras_s2s.corpus import Rows
 from keras_s2s.reading import Log, read_pairs
 from keras_s2s.run import Run, load
+from keras_s2s.scoring import scoring_of
 from keras_s2s.terminal import say
 
 
@@ -22,7 +23,7 @@ from keras_s2s.terminal import say
 def sets(run: Run, arguments: argparse.Namespace) -> Iterator[dict[str, Rows]]:
     """The pairs to be scored, by name: those of --data, or the run's dev and test sets. Lines left out are told."""
     if not arguments.data:
-        yield {name: Rows(run.data / f"{name}.tsv") for name in run.splits() if name != "train"}
+        yield {name: run.rows(name) for name in run.splits() if name != "train"}
         return
     data = run.config.set([f"data.columns={arguments.columns}"] if arguments.columns else []).data
     log = Rejected()
@@ -62,23 +63,21 @@ class Rejected(Log):
 
 def evaluate(arguments: argparse.Namespace, search: Search) -> int:
     """Scores a run and prints a table, or JSON."""
-    from keras_s2s.evaluation import evaluate_rows, table
-
     run = Run.open(arguments.run)
     predictor = load(arguments.run, search)
-    train = run.data / "train.tsv"
+    scoring = predictor.model.target.scoring
     with sets(run, arguments) as found:
         if not found:
             raise ValueError(f"{run.path} has no dev or test set. Give pairs with --data FILE.")
-        results = {name: evaluate_rows(predictor, rows, Rows(train) if train.exists() else None, name)[0]
-                   for name, rows in found.items()}
-    print(json.dumps(results, indent=2, ensure_ascii=False) if arguments.json else table(results))
+        train = run.rows("train") if run.file("train").exists() else None
+        results = {name: scoring.evaluate(predictor, rows, train, name)[0] for name, rows in found.items()}
+    print(json.dumps(results, indent=2, ensure_ascii=False) if arguments.json else scoring.table(results))
     return 0
 
 
 def compare(arguments: argparse.Namespace, searches: Sequence[Search]) -> int:
     """Scores two runs on the same pairs, each by its own search; says whether their difference is more than chance."""
-    from keras_s2s.evaluation import translate_rows
+    from keras_s2s.scoring.text import translate_rows
 
     first = Run.open(arguments.runs[0])
     with sets(first, arguments) as found:
@@ -141,11 +140,11 @@ def facts(run: Run) -> dict[str, dict[str, Any]]:
 
     metrics_found = run.metrics()
     training = {name: value for name, value in metrics_found.get("training", {}).items() if name != "history"}
-    scored = {name: f"BLEU {row['bleu']:.2f}, chrF {row['chrf']:.2f} on {row['sentences']:,} sentences"
-              for name, row in metrics_found.items() if isinstance(row, dict) and "bleu" in row}
+    scoring = scoring_of(run.config)
+    scored = {name: scoring.line(metrics_found[name]) for name in run.splits()[1:] if name in metrics_found}
     return {
         "settings (where not the default)": {name: new for name, (_, new) in differences(Config(), run.config).items()},
-        "data": {name: f"{len(Rows(run.data / f'{name}.tsv')):,} pairs" for name in run.splits()},
+        "data": {name: f"{len(run.rows(name)):,} pairs" for name in run.splits()},
         "vocabularies": {file.name: f"{file.stat().st_size:,} bytes" for file in sorted(run.assets.glob("*"))},
         "training": training or {"state": "not finished"},
         "scores": scored,

@@ -8,11 +8,11 @@ from typing import Any
 
 from keras_s2s import breakdown, metrics
 from keras_s2s.config import Config, settings
-from keras_s2s.evaluation import Translated
 from keras_s2s.files import write_whole
 from keras_s2s.page import Html, contents, example, html, page, picture, pictures, section, table
 from keras_s2s.plots import intervals
 from keras_s2s.report import Finished, curves, duration, gather, signatures
+from keras_s2s.scoring.text import Translated
 
 EXAMPLES = 8  # sentences on which the runs differ most
 

@@ -11,7 +11,6 @@ from typing import Any
 
 from keras_s2s import plots, timing
 from keras_s2s.config import Config, settings
-from keras_s2s.corpus import Rows
 from keras_s2s.page import Html, facts, html, picture, pictures, table
 from keras_s2s.run import Run
 
@@ -36,13 +35,9 @@ def times(run: Run) -> Html:
 
 def data(run: Run) -> Html:
     """Pairs by set, and what was left out of them and why."""
-    rows = []
-    for name in run.splits():
-        pairs = Rows(run.data / f"{name}.tsv")
-        lengths = [[len(text.decode().split()) for text in side] for side in
-                   pairs.read(range(0, len(pairs), 1 + len(pairs) // 20_000))]
-        rows.append((name, len(pairs), *(round(sum(side) / max(1, len(side)), 1) for side in lengths)))
-    parts = table(("set", "pairs", "words a source", "words a target"), rows)
+    sets = {name: run.rows(name) for name in run.splits()}
+    heads = next(iter(sets.values())).about
+    parts = table(("set", "pairs", *heads), [(name, len(pairs), *pairs.described()) for name, pairs in sets.items()])
     return parts + (rejects(run.path / "rejects.tsv") or Html('<p class="note">No line was left out.</p>'))
 
 

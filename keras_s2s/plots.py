@@ -128,11 +128,38 @@ def context_map(points: Any, labels: Sequence[str], pairs: Sequence[tuple[int, i
 
 def inside(found: Mapping[str, Any], together: bool = False) -> list[Any]:
     """The pictures of what `maps.look` found; `together`: all of one size."""
+    if found["kind"] == "forecasts":
+        return [forecast(**window) for window in found["windows"]]
     if found["kind"] == "context":
         return [context_map(found["points"], found["labels"], found["pairs"])]
     maps = found["maps"]
     size = alignment_size([len(m["source"]) for m in maps], [len(m["target"]) for m in maps]) if together and maps else None
     return [alignment(m["source"], m["target"], m["weights"], size) for m in maps]
+
+
+def forecast(series: str, past: Sequence[float], truth: Sequence[float], line: Sequence[float],
+             band: Sequence[Sequence[float]] = (), times: Sequence[Any] = (), size: tuple[float, float] = (4.4, 2.8)) -> Any:
+    """What was known, what came (where it is known), what was forecast and, where there is one, the band about it.
+
+    Args:
+        series: its name.
+        past, truth, line, band: values; the lower and the upper edge of the band.
+        times: of the past and of the forecast, as matplotlib takes them; steps from the last known where not given.
+        size: in inches.
+    """
+    figure, axes = canvas(*size, [series])
+    ahead = len(line)
+    times = list(times) or list(range(1 - len(past), ahead + 1))
+    known, after = times[:len(past)], times[len(past) - 1:]
+    axes.plot(known, past, color=INK, linewidth=1.2, label="known")
+    if len(truth):
+        axes.plot(after, [past[-1], *truth], color=INK, linewidth=1.2, linestyle=":", label="what came")
+    if len(band):
+        axes.fill_between(after, *([past[-1], *edge] for edge in band), color=COLOURS[0], alpha=0.2, linewidth=0, label="band")
+    axes.plot(after, [past[-1], *line], color=COLOURS[0], linewidth=1.6, label="forecast")
+    axes.set_title(series, fontsize=9, color=INK, fontfamily=axes.families)
+    axes.legend(fontsize=7.5, frameon=False, labelcolor=INK)
+    return figure
 
 
 def _free(boxes: list[tuple[float, float, float, float]], at: np.ndarray, text: str) -> tuple[float, float] | None:

@@ -11,8 +11,9 @@ from typing import Any, BinaryIO
 
 from keras_s2s.config import Search
 from keras_s2s.normalize import normalize
-from keras_s2s.predictor import Answer, Predictor
+from keras_s2s.predictor import Predictor
 from keras_s2s.run import load
+from keras_s2s.targets.text import Answer
 from keras_s2s.terminal import say
 
 TOGETHER = 4096  # lines sorted by length and translated together; what is read ahead at most

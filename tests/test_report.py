@@ -13,9 +13,10 @@ import pytest
 
 from keras_s2s import breakdown, comparison, maps, report, timing
 from keras_s2s.cli import main
-from keras_s2s.evaluation import Translated, keep, recall
+from keras_s2s.evaluation import keep, recall
 from keras_s2s.page import Html, html, marked, table
 from keras_s2s.run import Run, RunError
+from keras_s2s.scoring.text import Translated
 
 SECTIONS = ["Scores", "How it learnt", "Where it is good, and where not", "Translations", "Inside the model",
             "Where the time went", "Data", "Configuration", "Versions and sizes"]

@@ -1,0 +1,59 @@
+"""How each kind of source reads its files: text and all that is written beside text as pairs, series as windows.
+
+    corpus_of(config).prepare(run, progress)     files -> data/NAME.suffix, and what came of them
+    corpus_of(config).rows(path, config)         -> pairs by number: Rows or Windows
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from keras_s2s import corpus, phrasebook, windows
+from keras_s2s.config import Config, require
+from keras_s2s.rows import Rows
+from keras_s2s.terminal import say
+
+
+class Pairs:
+    """Lines of source TAB target; without any the embedded phrasebook."""
+
+    suffix = ".tsv"
+
+    @staticmethod
+    def prepare(run: Any, progress: Any = None) -> str:
+        """Reads, checks and splits the corpus into the run's data/; returns what came of it."""
+        if not run.config.data.train:
+            say("corpus: the embedded English-Hindi phrasebook (a first run; bring your own with --data)")
+            phrasebook.write(run.path / "phrasebook")
+        return str(corpus.prepare(run.corpus, run.path, progress))
+
+    @staticmethod
+    def rows(path: Path, config: Config) -> Rows:
+        """The pairs of a set."""
+        return Rows(path)
+
+
+class Series:
+    """Tables of series, of which each window is a pair."""
+
+    suffix = ".npy"
+
+    @staticmethod
+    def prepare(run: Any, progress: Any = None) -> str:
+        data = run.config.data
+        require(data.source == data.target, f"series are read to forecast series; `data.target` is {data.target!r}. "
+                "Set data.target=series, or use --preset forecast.")
+        return windows.prepare(run.config, run.path, progress)
+
+    @staticmethod
+    def rows(path: Path, config: Config) -> windows.Windows:
+        return windows.Windows(path, config.series)
+
+
+CORPORA: dict[str, Any] = {"series": Series}
+
+
+def corpus_of(config: Config) -> Any:
+    """How the files of a configuration are read: as its source has them, as pairs of text where that says nothing else."""
+    return CORPORA.get(config.data.source, Pairs)
