@@ -137,7 +137,15 @@ def _parser() -> argparse.ArgumentParser:
     _search_options(translate)
     translate.set_defaults(command=_translate)
 
-    evaluate = commands.add_parser("evaluate", help="BLEU, chrF, exact match, WER, CER of a run on pairs")
+    forecast = commands.add_parser("forecast", help="the steps that follow the end of a CSV, for a run of series")
+    forecast.add_argument("run", type=Path, metavar="RUN")
+    forecast.add_argument("--data", type=Path, required=True, metavar="FILE", help="a CSV with the columns of the training")
+    forecast.add_argument("--plot", type=Path, metavar="FILE", help="draw it, as .png, .svg or .pdf")
+    forecast.add_argument("--back", type=int, default=0, metavar="N", help="begin N steps before the end, to see what came")
+    forecast.add_argument("--json", action="store_true", help="a JSON object instead of a CSV on standard output")
+    forecast.set_defaults(command=_forecast)
+
+    evaluate = commands.add_parser("evaluate", help="scores of a run on data: BLEU, chrF and the like; errors of forecasts")
     evaluate.add_argument("run", type=Path, metavar="RUN")
     evaluate.add_argument("--data", nargs="+", metavar="FILE", help="as for train.py; default: the run's dev and test sets")
     evaluate.add_argument("--columns", metavar="S,T")
@@ -199,6 +207,16 @@ def _translate(arguments: argparse.Namespace) -> int:
     from keras_s2s.translating import translate
 
     return translate(arguments, search)
+
+
+def _forecast(arguments: argparse.Namespace) -> int:
+    if arguments.plot and arguments.plot.suffix not in (".png", ".svg", ".pdf"):
+        raise ValueError(f"--plot must name a .png, .svg or .pdf file; got {str(arguments.plot)!r}.")
+    if not arguments.data.is_file():
+        raise ValueError(f"{arguments.data} is not a file. Give a CSV with the columns of the training.")
+    from keras_s2s.forecasting import forecast
+
+    return forecast(arguments)
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:

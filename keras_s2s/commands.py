@@ -12,30 +12,27 @@ from typing import Any
 
 from keras_s2s import metrics
 from keras_s2s.config import Config, Search
-from keras_s2s.corpus import Rows
-from keras_s2s.reading import Log, read_pairs
+from keras_s2s.corpora import corpus_of
+from keras_s2s.reading import Log
 from keras_s2s.run import Run, load
 from keras_s2s.scoring import scoring_of
 from keras_s2s.terminal import say
 
 
 @contextlib.contextmanager
-def sets(run: Run, arguments: argparse.Namespace) -> Iterator[dict[str, Rows]]:
+def sets(run: Run, arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """The pairs to be scored, by name: those of --data, or the run's dev and test sets. Lines left out are told."""
     if not arguments.data:
         yield {name: run.rows(name) for name in run.splits() if name != "train"}
         return
-    data = run.config.set([f"data.columns={arguments.columns}"] if arguments.columns else []).data
-    log = Rejected()
+    config = run.config.set([f"data.columns={arguments.columns}"] if arguments.columns else [])
+    log, kind = Rejected(), corpus_of(config)
     with tempfile.TemporaryDirectory() as folder:
         found = {}
         for number, item in enumerate(arguments.data):
-            file = Path(folder) / f"{number}.tsv"
-            with open(file, "w", encoding="utf-8", newline="\n") as output:
-                output.writelines(f"{source}\t{target}\n" for source, target in read_pairs(
-                    item, data.columns, data.max_characters, log))
             name = Path(item.split(",")[0]).name
-            found[item if name in found else name] = Rows(file)
+            found[item if name in found else name] = kind.given(
+                item, config, run.data, Path(folder) / f"{number}{kind.suffix}", log)
         log.tell()
         yield found
 
@@ -80,6 +77,7 @@ def compare(arguments: argparse.Namespace, searches: Sequence[Search]) -> int:
     from keras_s2s.scoring.text import translate_rows
 
     first = Run.open(arguments.runs[0])
+    scoring_of(first.config).require_translations()
     with sets(first, arguments) as found:
         name, rows = next(iter((key, rows) for key, rows in found.items() if arguments.data or key != "dev"), (None, None))
         if rows is None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from keras_s2s import corpus, phrasebook, windows
 from keras_s2s.config import Config, require
+from keras_s2s.reading import Log, read_pairs
 from keras_s2s.rows import Rows
 from keras_s2s.terminal import say
 
@@ -33,6 +34,15 @@ class Pairs:
         """The pairs of a set."""
         return Rows(path)
 
+    @staticmethod
+    def given(item: str, config: Config, data: Path, path: Path, log: Log) -> Rows:
+        """The pairs of a file that is no part of the run whose sets lie in `data`, written to `path` and its like; `log` hears
+        of what is left out."""
+        with open(path, "w", encoding="utf-8", newline="\n") as output:
+            output.writelines(f"{source}\t{target}\n" for source, target in read_pairs(
+                item, config.data.columns, config.data.max_characters, log))
+        return Rows(path)
+
 
 class Series:
     """Tables of series, of which each window is a pair."""
@@ -49,6 +59,10 @@ class Series:
     @staticmethod
     def rows(path: Path, config: Config) -> windows.Windows:
         return windows.Windows(path, config.series)
+
+    @staticmethod
+    def given(item: str, config: Config, data: Path, path: Path, log: Log) -> windows.Windows:
+        return windows.given(item, config.series, data, path, log)
 
 
 CORPORA: dict[str, Any] = {"series": Series}

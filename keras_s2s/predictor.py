@@ -131,6 +131,12 @@ class Predictor(tf.Module):
                               "weights": [line[:s] for line in weights[i][:t]]}
         return found
 
+    def require(self, verb: str) -> None:
+        """Raises ValueError unless that is what the model does."""
+        able = self.model.source.verb
+        if able != verb:
+            raise ValueError(f"this run cannot {verb}: it reads {self.config.data.source}. Use: keras-s2s {able}")
+
     def with_search(self, **settings: Any) -> Predictor:
         """The same model with other search settings."""
         import dataclasses

@@ -22,6 +22,7 @@ TOGETHER = 4096  # lines sorted by length and translated together; what is read 
 def translate(arguments: argparse.Namespace, search: Search) -> int:
     """Runs the command; returns the exit status."""
     predictor = load(arguments.run, search)
+    predictor.require("translate")
     sys.stdout.reconfigure(encoding="utf-8", newline="\n")  # type: ignore[union-attr]  # whatever the terminal's language
     if not arguments.files and sys.stdin.isatty():
         return converse(predictor, arguments)

@@ -9,6 +9,7 @@ into memory, and beside it there are 8 bytes for each step, if values are missin
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
 from collections.abc import Iterable, Iterator
@@ -41,9 +42,9 @@ class Windows:
     def __init__(self, path: str | Path, series: Series):
         self.path, self.window, self.horizon = Path(path), series.window, series.horizon
         try:
-            self.layout = Layout.from_tree(json.loads((self.path.parent / LAYOUT).read_text(encoding="utf-8")))
+            self.layout = layout_of(self.path.parent)
             self.steps = np.load(self.path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError) as error:
             raise CorpusError(f"the series in {str(self.path)!r} cannot be read: {error}. Prepare the corpus again.") from None
         self.count, self.starts = valid_starts(self.steps, self.window + self.horizon)
 
@@ -82,6 +83,18 @@ class Windows:
     def learnable(self, side: int, most: int) -> Iterator[Table]:
         """What sources and targets learn their scaling from: all the steps."""
         yield Table(self.layout, self.steps)
+
+
+def layout_of(folder: Path) -> Layout:
+    """What there is to know of the tables of a folder.
+
+    Raises:
+        CorpusError: nothing, or it cannot be read.
+    """
+    try:
+        return Layout.from_tree(json.loads((folder / LAYOUT).read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CorpusError(f"{folder / LAYOUT} cannot be read: {error}. Prepare the corpus again.") from None
 
 
 def valid_starts(steps: np.ndarray, length: int) -> tuple[int, np.ndarray | None]:
@@ -137,6 +150,21 @@ def prepare(config: Config, folder: Path, progress: Progress | None = None) -> s
     return "\n".join(["series      " + ", ".join(table.layout.columns) + f"; a step is {step}",
                       "windows     " + "   ".join(lines) + f"; {series.window} steps read, {series.horizon} forecast",
                       "repaired    " + (", ".join(f"{count:,} {what}" for what, count in log.notices.items()) or "nothing")])
+
+
+def given(item: str, series: Series, data: Path, path: Path, log: Log) -> Windows:
+    """A file that is no part of the run whose tables lie in `data`, as windows of the same series, its table at `path`.
+
+    Raises:
+        CorpusError: something is wrong with it.
+    """
+    known = layout_of(data)
+    table = read(dataclasses.replace(series, time=known.time), [item], log, known.columns)
+    steps, _ = filled(table.steps, series.fill)
+    _require_windows(item, valid_starts(steps, series.window + series.horizon)[0], steps, series)
+    table.layout.save(path.parent / LAYOUT)
+    np.save(path, steps)
+    return Windows(path, series)
 
 
 def parted(steps: np.ndarray, config: Config, names: list[str]) -> dict[str, np.ndarray]:

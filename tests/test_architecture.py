@@ -21,7 +21,7 @@ LADDER = """
     lock checkpoints run
     eventlog plots page maps breakdown evaluation ledger forecast_report report comparison
     training watch callbacks
-    workflow sweep commands translating
+    workflow sweep commands translating forecasting
     cli export train
 """.split()
 LIGHT = ["keras_s2s", *(f"keras_s2s.{name}" for name in (

@@ -75,6 +75,9 @@ class Scoring:
         """One set's result in a few words."""
         raise NotImplementedError
 
+    def require_translations(self) -> None:
+        """Raises ValueError where answers cannot be compared word by word."""
+
     def look(self, sources: Sequence[Any], references: Sequence[Any], answers: Sequence[Any]) -> dict[str, Any] | None:
         """Answers as `plots.inside` draws them; None where only the model itself has something to show."""
         return None

@@ -134,6 +134,10 @@ class SeriesScoring(Scoring):
     def line(self, row: dict[str, Any]) -> str:
         return f"MSE {row['mse']:.4f}, MAE {row['mae']:.4f} on {row['windows']:,} windows; {verdict(row, LAST)}"
 
+    def require_translations(self) -> None:
+        raise ValueError("only runs that translate are compared; of runs that forecast put the tables side by side: "
+                         "keras-s2s evaluate RUN")
+
     def look(self, sources: Any, references: Any, answers: Sequence[Any]) -> dict[str, Any] | None:
         chosen = spread(len(answers), 4)
         return self.kept(Forecasted(
