@@ -214,6 +214,7 @@ def _forecast(arguments: argparse.Namespace) -> int:
         raise ValueError(f"--plot must name a .png, .svg or .pdf file; got {str(arguments.plot)!r}.")
     if not arguments.data.is_file():
         raise ValueError(f"{arguments.data} is not a file. Give a CSV with the columns of the training.")
+    load_tensorflow()  # only now
     from keras_s2s.forecasting import forecast
 
     return forecast(arguments)

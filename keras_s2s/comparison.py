@@ -25,9 +25,10 @@ def write(paths: Sequence[Path], file: Path) -> Path:
         ValueError: one is not an evaluated run, or they share no set.
         OSError: the disk cannot take it.
     """
-    found = named([gather(path) for path in paths])
-    for one in found.values():
+    runs = [gather(path) for path in paths]
+    for one in runs:
         scoring_of(one.run.config).require_translations()
+    found = named(runs)
     shared = shared_sets(found)
     if not shared:
         raise ValueError("runs must share a set to be compared; each of these was scored on other pairs. Compare two with: "

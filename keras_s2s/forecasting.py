@@ -44,10 +44,10 @@ def forecast(arguments: argparse.Namespace) -> int:
     table = latest(predictor, arguments.data)
     found = ahead(predictor, table, arguments.back)
     sys.stdout.reconfigure(encoding="utf-8", newline="\n")  # type: ignore[union-attr]
-    print(as_json(found)) if arguments.json else write_csv(found)
     if arguments.plot:
         write_whole(arguments.plot, lambda output: draw(found).savefig(output, format=arguments.plot.suffix[1:], dpi=110))
         say(f"drawn: {arguments.plot}")
+    print(as_json(found)) if arguments.json else write_csv(found)
     return 0
 
 

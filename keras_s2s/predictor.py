@@ -64,7 +64,7 @@ class Predictor(tf.Module):
         encoded = model.encode(prepared)
         memory = model.decoder.remember(encoded)
         if memory is not None:
-            memory = repeat_rows(memory, self.search.beam_size)
+            memory = repeat_rows(memory, model.target.beams(self.search))
         found = model.target.search(lambda inputs, state: model.step(inputs, state, memory), encoded.state,
                                     model.source.lengths(prepared), self.search, seed, gaps=model.copies,
                                     last=model.source.last(raw))
@@ -85,7 +85,7 @@ class Predictor(tf.Module):
         made, sizes = source.batch(raws), source.sizes(raws)
         answers = [target.nothing(self.search) for _ in raws] if (sizes == 0).any() else [None] * len(raws)
         wanted = np.flatnonzero(sizes)
-        for number, part in enumerate(by_length(sizes[wanted], 4 * BATCH_TOKENS // self.search.beam_size)):
+        for number, part in enumerate(by_length(sizes[wanted], 4 * BATCH_TOKENS // target.beams(self.search))):
             rows = wanted[part]
             found = self(tf.constant(made[rows], source.signature.dtype), tf.constant([seed, number], tf.int32))
             said = target.answers({name: value.numpy() for name, value in found.items()}, self.search)

@@ -125,6 +125,9 @@ def _wanted(file: str, head: list[str], time: str, names: list[str]) -> list[int
     if len(head) < 2:
         raise CorpusError(f"{file} must have a column of times and one or more series, named in its first line; it begins "
                           f"{','.join(head)[:60]!r}.")
+    if all(name.replace(".", "", 1).lstrip("-").isdigit() for name in head[1:]) and head[0][:1].isdigit():
+        raise CorpusError(f"the first line of {file} must name the columns, such as date,load; it is {','.join(head)[:60]!r}. "
+                          "Put names on top.")
     time = time or head[0]
     wanted = [time, *(names or [name for name in head if name != time])]
     for name in wanted:

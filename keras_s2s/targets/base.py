@@ -82,6 +82,10 @@ class Target(Kind):
         """Whether an answer may have gaps, to be filled with strings of the source that attention points at."""
         return False
 
+    def beams(self, settings: Search) -> int:
+        """Answers to a source that a search follows at once."""
+        return settings.beam_size
+
     def search(self, step: Callable, state: Any, source_lengths: tf.Tensor, settings: Search, seed: tf.Tensor,
                gaps: bool = False, last: Any = None) -> Any:
         """Finds answers by step(inputs [N], state) -> logits [N, V], state, over any state tree; with gaps on request.

@@ -122,6 +122,9 @@ class SeriesTarget(Target):
             return following
         return tf.concat([self.line(logits), following[..., len(self.places):]], axis=-1)
 
+    def beams(self, settings: Search) -> int:
+        return 1
+
     def search(self, step, state, source_lengths: tf.Tensor, settings: Search, seed: tf.Tensor,
                gaps: bool = False, last: Any = None) -> Rolled:
         """Rolls the forecast out from the last raw step [B, 1, 1 + columns read]."""
