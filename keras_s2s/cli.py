@@ -127,23 +127,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = Arguments(prog="keras-s2s", description="Uses what train.py trained.")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
-    translate = commands.add_parser("translate", help="standard input or files, a line out for each line in")
-    translate.add_argument("run", type=Path, metavar="RUN")
-    translate.add_argument("files", nargs="*", type=Path, metavar="FILE",
-                           help="default: standard input; a prompt on a terminal")
-    translate.add_argument("--n-best", type=int, default=1, metavar="N", help="the N best translations of each line")
-    translate.add_argument("--json", action="store_true", help="a JSON object a line: source, translations, scores, alignment")
-    translate.add_argument("--seed", type=int, default=0, help="of sampling")
-    _search_options(translate)
-    translate.set_defaults(command=_translate)
+    _translate_options(commands.add_parser("translate", help="standard input or files, a line out for each line in"))
 
-    forecast = commands.add_parser("forecast", help="the steps that follow the end of a CSV, for a run of series")
-    forecast.add_argument("run", type=Path, metavar="RUN")
-    forecast.add_argument("--data", type=Path, required=True, metavar="FILE", help="a CSV with the columns of the training")
-    forecast.add_argument("--plot", type=Path, metavar="FILE", help="draw it, as .png, .svg or .pdf")
-    forecast.add_argument("--back", type=int, default=0, metavar="N", help="begin N steps before the end, to see what came")
-    forecast.add_argument("--json", action="store_true", help="a JSON object instead of a CSV on standard output")
-    forecast.set_defaults(command=_forecast)
+    _forecast_options(commands.add_parser("forecast", help="the steps that follow the end of a CSV, for a run of series"))
 
     evaluate = commands.add_parser("evaluate", help="scores of a run on data: BLEU, chrF and the like; errors of forecasts")
     evaluate.add_argument("run", type=Path, metavar="RUN")
@@ -172,6 +158,25 @@ def _parser() -> argparse.ArgumentParser:
     inspect.add_argument("--json", action="store_true")
     inspect.set_defaults(command=_inspect)
     return parser
+
+
+def _translate_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", type=Path, metavar="RUN")
+    parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="default: standard input; a prompt on a terminal")
+    parser.add_argument("--n-best", type=int, default=1, metavar="N", help="the N best translations of each line")
+    parser.add_argument("--json", action="store_true", help="a JSON object a line: source, translations, scores, alignment")
+    parser.add_argument("--seed", type=int, default=0, help="of sampling")
+    _search_options(parser)
+    parser.set_defaults(command=_translate)
+
+
+def _forecast_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", type=Path, metavar="RUN")
+    parser.add_argument("--data", type=Path, required=True, metavar="FILE", help="a CSV with the columns of the training")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw it, as .png, .svg or .pdf")
+    parser.add_argument("--back", type=int, default=0, metavar="N", help="begin N steps before the end, to see what came")
+    parser.add_argument("--json", action="store_true", help="a JSON object instead of a CSV on standard output")
+    parser.set_defaults(command=_forecast)
 
 
 def _search_options(parser: argparse.ArgumentParser) -> None:

@@ -124,7 +124,7 @@ def test_exports_are_shown_with_their_parity(run):
     text = report.write(run).read_text()
     row = re.search("model-int8.tflite</th>(.*?)</tr>", text).group(1)
     assert re.findall("<td[^>]*>(.*?)</td>", row) == ["yes", "950", "30.1", "-0.05", "50.0", "+0.10", "2.92", "1.2", ""]
-    assert "no: &lt;wrong&gt;" in text and "Of 997 dev sentences" in text
+    assert "no: &lt;wrong&gt;" in text and "Of 997 answers of the dev set" in text
 
 
 @pytest.mark.parametrize("content", ["{", "[]", "3", '{"files": 3}'])
