@@ -92,6 +92,7 @@ class Series:
     targets: tuple[str, ...] = ()  # that are forecast, some of those; empty: all of them
     window: int = 96  # steps read
     horizon: int = 24  # steps forecast
+    stride: int = 1  # steps between training windows; far apart they overlap less, and an epoch is shorter
     split: tuple[float, ...] = (0.7, 0.1, 0.2)  # train, dev, test, in the order of time: shares, or numbers of steps
     regular: bool = True  # the times lie on a grid, so that a missing one is a gap; false: each row is a step
     fill: int = 3  # missing values in a row that the last one known stands in for; windows with more are left out
@@ -107,7 +108,7 @@ class Series:
         _choice("series", "loss", self.loss, SERIES_LOSSES)
         for name in self.calendar:
             _choice("series", "calendar", name, CALENDAR)
-        for name, low in (("window", 2), ("horizon", 1), ("fill", 0), ("season", 0)):
+        for name, low in (("window", 2), ("horizon", 1), ("stride", 1), ("fill", 0), ("season", 0)):
             _between("series", name, getattr(self, name), low)
         require(self.season <= self.window, f"`series.season` must be at most `series.window` {self.window}, so that a window "
                 f"holds one; got {self.season}. Read more steps: --set series.window={self.season}.")

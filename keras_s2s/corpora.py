@@ -1,7 +1,7 @@
 """How each kind of source reads its files: text and all that is written beside text as pairs, series as windows.
 
     corpus_of(config).prepare(run, progress)     files -> data/NAME.suffix, and what came of them
-    corpus_of(config).rows(path, config)         -> pairs by number: Rows or Windows
+    corpus_of(config).rows(path, config, train)  -> pairs by number: Rows or Windows
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Pairs:
         return str(corpus.prepare(run.corpus, run.path, progress))
 
     @staticmethod
-    def rows(path: Path, config: Config) -> Rows:
+    def rows(path: Path, config: Config, training: bool) -> Rows:
         """The pairs of a set."""
         return Rows(path)
 
@@ -57,8 +57,8 @@ class Series:
         return windows.prepare(run.config, run.path, progress)
 
     @staticmethod
-    def rows(path: Path, config: Config) -> windows.Windows:
-        return windows.Windows(path, config.series)
+    def rows(path: Path, config: Config, training: bool) -> windows.Windows:
+        return windows.Windows(path, config.series, config.series.stride if training else 1)
 
     @staticmethod
     def given(item: str, config: Config, data: Path, path: Path, log: Log) -> windows.Windows:

@@ -128,7 +128,7 @@ class Run:
         Raises:
             CorpusError: they cannot be read.
         """
-        return corpus_of(self.config).rows(self.file(name), self.config)
+        return corpus_of(self.config).rows(self.file(name), self.config, name == "train")
 
     def claim(self) -> None:
         """Keeps other trainings away until this process ends."""

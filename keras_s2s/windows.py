@@ -34,19 +34,22 @@ class Windows:
     Args:
         path: a table [N, 1 + F] as `prepare` writes it.
         series: window and horizon.
+        stride: steps from one window to the next.
 
     Raises:
         CorpusError: the table cannot be read.
     """
 
-    def __init__(self, path: str | Path, series: Series):
+    def __init__(self, path: str | Path, series: Series, stride: int = 1):
         self.path, self.window, self.horizon = Path(path), series.window, series.horizon
         try:
             self.layout = layout_of(self.path.parent)
             self.steps = np.load(self.path, mmap_mode="r", allow_pickle=False)
         except (OSError, ValueError) as error:
             raise CorpusError(f"the series in {str(self.path)!r} cannot be read: {error}. Prepare the corpus again.") from None
+        self.stride = stride
         self.count, self.starts = valid_starts(self.steps, self.window + self.horizon)
+        self.count = -(-self.count // stride)
 
     def __len__(self) -> int:
         return self.count
@@ -54,7 +57,8 @@ class Windows:
     def __getitem__(self, row: int) -> tuple[np.ndarray, np.ndarray]:
         if not -self.count <= row < self.count:
             raise IndexError(f"window {row} of {self.count}")
-        start = row % self.count if self.starts is None else int(self.starts[row])
+        start = row % self.count * self.stride
+        start = start if self.starts is None else int(self.starts[start])
         both = np.array(self.steps[start:start + self.window + self.horizon])
         return both[:self.window], both[self.window - 1:]
 

@@ -142,6 +142,15 @@ def test_windows_are_cut_from_the_parts_and_no_value_is_forecast_in_two(tmp_path
     assert "train 280 steps, 251 windows" in told and "repaired    nothing" in told
 
 
+def test_training_windows_may_lie_apart_and_others_never_do(tmp_path):
+    run, _ = prepared(tmp_path, "series.stride=7")
+    near = Windows(run.file("train"), run.config.series)
+    rows = run.rows("train")
+    assert len(rows) == 36 and len(near) == 251 and len(run.rows("dev")) == 35
+    for row in (0, 5, 35):
+        np.testing.assert_array_equal(rows[row][1], near[7 * row][1])
+
+
 def test_the_split_may_be_numbers_of_steps_and_given_sets_stay_whole(tmp_path):
     run, _ = prepared(tmp_path, "series.split=200,50,50")
     assert [len(run.rows(name)) for name in run.splits()] == [171, 45, 45]
