@@ -35,9 +35,10 @@ def training_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
         epilog="presets:\n" + "\n".join(f"  {name:<16} {text}" for name, (text, _) in PRESETS.items())
         + "\n\nexamples:\n  python train.py --data pairs.tsv --run runs/mine\n"
           "  python train.py --preset attention --data train.en,train.hi --dev dev.tsv --set model.units=512\n"
+          "  python train.py --preset forecast --data load.csv --set series.horizon=24\n"
           "  python train.py --run runs/mine --resume")
     parser.add_argument("--data", nargs="+", metavar="FILE", default=(),
-                        help="TSV files, globs, or SOURCE-FILE,TARGET-FILE; .gz too; default: the phrasebook")
+                        help="TSV files, globs, or SOURCE-FILE,TARGET-FILE; CSV of series; .gz too; default: the phrasebook")
     parser.add_argument("--dev", nargs="+", metavar="FILE", default=(), help="default: split off, no sentence on both sides")
     parser.add_argument("--test", nargs="+", metavar="FILE", default=(), help="one or more sets to score at the end")
     parser.add_argument("--columns", metavar="S,T", help="columns of a TSV with source and target, from 1; default: 1,2")

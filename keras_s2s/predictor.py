@@ -102,6 +102,7 @@ class Predictor(tf.Module):
             sentences: any number, in any order.
             settings: of the search, such as beam_size=5, where they shall differ from the run's.
         """
+        self.require("translate")
         if isinstance(sentences, str):
             raise ValueError("translate takes a list of sentences; got one string. Write translate([sentence]).")
         predictor = self.with_search(**settings) if settings else self

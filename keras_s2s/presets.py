@@ -17,9 +17,10 @@ TRANSLITERATION = Config(
     train=Train(epochs=15), search=Search(beam_size=5))
 
 FORECAST = Config(
-    data=Data(source="series", target="series"), series=Series(window=96, horizon=24, relative="difference"),
-    model=Model(units=64, embedding_dim=32, dropout=0.1),
-    train=Train(epochs=10, batch_tokens=96 * 64, learning_rate=0.002, monitor="mse", patience=3))
+    data=Data(source="series", target="series"),
+    series=Series(window=96, horizon=24, relative="difference", feedback=False),
+    model=Model(units=64, embedding_dim=32, attention="luong", dropout=0.3),
+    train=Train(epochs=10, batch_tokens=96 * 64, learning_rate=0.004, monitor="mse", patience=3))
 
 PRESETS: dict[str, tuple[str, Config]] = {
     "context": ("the classic: the context vector alone carries the source, read both ways, to the decoder", CONTEXT),

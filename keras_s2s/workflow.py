@@ -14,6 +14,7 @@ from typing import Any
 from keras_s2s.config import Config
 from keras_s2s.corpora import corpus_of
 from keras_s2s.run import MAY_CHANGE, Run, RunError, build, load
+from keras_s2s.scoring import scoring_of
 from keras_s2s.state import State, digest
 from keras_s2s.terminal import Bar, load_tensorflow, say
 from keras_s2s.timing import timed
@@ -26,6 +27,7 @@ def open_run(path: Path, config: Config, resume: bool) -> Run:
         RunError: it exists already, it does not exist, or it was made with other settings (which are named).
         LockedError: another process trains there.
     """
+    scoring_of(config).require_monitor(config.train.monitor)
     if not resume:
         return Run.create(path, config)
     run = Run.open(path)

@@ -11,7 +11,7 @@ from faults import Training, outcome, stopped
 from small import build, forecasting, write_series
 
 import keras_s2s
-from keras_s2s import maps, plots, report
+from keras_s2s import maps, plots, report, workflow
 from keras_s2s.cli import main
 from keras_s2s.config import Search
 from keras_s2s.losses import series_loss
@@ -51,7 +51,7 @@ def test_it_learns_and_is_better_than_the_last_value(forecaster):
 
 
 def test_training_that_is_stopped_and_resumed_ends_in_the_same_bits(tmp_path):
-    settings = ["series.window=24", "series.horizon=6", "series.loss=quantiles", "series.calendar=hour", "model.units=8",
+    settings = ["series.window=24", "series.horizon=6", "series.loss=quantiles", "series.calendar=hour", "series.feedback=true", "model.units=8",
                 "model.embedding_dim=8", "train.epochs=3", "train.batch_tokens=800", "train.save_every_steps=2",
                 "train.teacher_forcing=0.6", "train.parts=1"]
     arguments = ["--preset", "forecast", "--data", str(write_series(tmp_path / "series.csv")), "--set", *settings]
@@ -303,3 +303,9 @@ def test_the_model_of_text_is_no_other(forecaster):
     names = [{layer.name for layer in core.training_model.layers if "encoder" in layer.name or "decoder" in layer.name
               or "attention" in layer.name} for core in (series, text)]
     assert names[0] == names[1] and type(series) is type(text)
+
+
+def test_the_best_weights_go_by_a_score_that_there_is(tmp_path):
+    with pytest.raises(ValueError, match="`train.monitor` must be one of loss, mse, mae for what this run says; got 'bleu'"):
+        workflow.open_run(tmp_path / "run", forecasting("train.monitor=bleu"), False)
+    assert not (tmp_path / "run").exists()

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from keras_s2s.config import require
+
 
 class Measured(NamedTuple):
     """What answers are worth."""
@@ -74,6 +76,11 @@ class Scoring:
     def line(self, row: dict[str, Any]) -> str:
         """One set's result in a few words."""
         raise NotImplementedError
+
+    def require_monitor(self, name: str) -> None:
+        """Raises ValueError unless the best weights can go by a score of that name."""
+        names = ("loss", *self.heads)
+        require(name in names, f"`train.monitor` must be one of {', '.join(names)} for what this run says; got {name!r}.")
 
     def require_translations(self) -> None:
         """Raises ValueError where answers cannot be compared word by word."""
