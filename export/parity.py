@@ -1,6 +1,6 @@
 """Proof that an exported file says what the model says; a file that does not is not published.
 
-Writes RUN/export/report.json:
+Writes RUN/export/report.json; so for texts, for series see series_parity.py:
 
     {"sentences": 998,                    of the dev set, at most 1,000, evenly spaced
      "fitting": 997,                      that fit the file's border, source and answer; all below is of these
@@ -27,9 +27,6 @@ Files of other quantizations stay in "files" as long as they are there.
 
 from __future__ import annotations
 
-import dataclasses
-import importlib.metadata
-import json
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -37,25 +34,20 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from export import flatbuffer, saved_model
+from export.proof import ParityError, Proof, quantiles
 from export.runtime import PhoneFile
-from export.tflite import FILES, Phone, Sizes, candidate, convert, load_for_phone
+from export.series_parity import SeriesProof
+from export.tflite import FILES, Phone, Sizes, convert, load_for_phone
 from keras_s2s import metrics
-from keras_s2s.corpus import Rows
-from keras_s2s.files import write_whole
 from keras_s2s.normalize import normalize
 from keras_s2s.predictor import Predictor
-from keras_s2s.run import Run, versions
+from keras_s2s.run import Run
 from keras_s2s.terminal import Bar, quiet, say
 
 MOST = 1000  # sentences decoded
 BEAMS_TIMED = 100
 SHOWN = 10  # differing sentences
 MAX_BLEU_DROP = 0.5
-
-
-class ParityError(ValueError):
-    """An exported file does not say what the model says."""
 
 
 class Pairs(NamedTuple):
@@ -87,15 +79,10 @@ def export(run: Run, quantize: Sequence[str] = ("int8",), sizes: Sizes = Sizes()
     phone = Phone(predictor, sizes)
     say(f"converting to {', '.join(FILES[name] for name in quantize)}")
     made = convert(phone, list(quantize))
-    sources, references = _dev(run)
-    own = Predictor(predictor.model, phone.search)
-    bar = Bar("Keras", len(sources), unit=" sentences")
-    pairs = Pairs(sources, references, [answer.texts[0] for answer in own.predict(sources, lambda n: bar.advance(by=n))])
-    bar.close()
-    report = Report(run, phone, pairs)
-    report.saved_model(predictor)
-    problems = [report.file(name, made[name], max_bleu_drop) for name in quantize]
-    report.write()
+    proof = PROOFS[run.config.data.target](run, phone, predictor)
+    proof.saved_model(predictor)
+    problems = [proof.file(name, made[name], max_bleu_drop) for name in quantize]
+    proof.write()
     if any(problems):
         raise ParityError("\n".join(filter(None, problems)))
 
@@ -109,71 +96,33 @@ def finish(run: Run) -> None:
         say(f"no phone file: {error}")
 
 
-def _dev(run: Run) -> tuple[list[str], list[str]]:
-    rows = Rows(run.data / "dev.tsv")
-    chosen = range(0, len(rows), -(-len(rows) // MOST))
-    sources, references = ([text.decode() for text in side] for side in rows.read(chosen))
-    return sources, references
-
-
-class Report:
-    """What is found out about the exports of a run.
+class TextProof(Proof):
+    """Texts: a file says what Keras says, to the letter in float32, within a little BLEU when quantized.
 
     Args:
-        run: whose.
-        phone: the module that the files were made of.
-        pairs: of the dev set.
+        run, phone: see `Proof`.
+        predictor: the run's model.
     """
 
-    def __init__(self, run: Run, phone: Phone, pairs: Pairs):
-        self.run, self.pairs = run, pairs
-        self.path = run.export / "report.json"
-        self.search = phone.search
-        before = json.loads(self.path.read_text(encoding="utf-8")) if self.path.exists() else {}
-        litert = {"ai-edge-litert": importlib.metadata.version("ai-edge-litert")}
-        self.tree: dict[str, Any] = {
-            "sentences": len(pairs.sources), "fitting": len(pairs.sources), "sizes": dataclasses.asdict(phone.sizes),
-            "search": dataclasses.asdict(phone.search), "versions": {**versions(), **litert},
-            "files": {name: entry for name, entry in before.get("files", {}).items() if (run.export / name).exists()}}
+    def __init__(self, run: Run, phone: Phone, predictor: Predictor):
+        rows = run.rows("dev")
+        sources, references = rows.raws(range(0, len(rows), -(-len(rows) // MOST)))
+        super().__init__(run, phone, len(sources))
+        own = Predictor(predictor.model, phone.search)
+        bar = Bar("Keras", len(sources), unit=" sentences")
+        self.pairs = Pairs(sources, references, [
+            answer.texts[0] for answer in own.predict(sources, lambda n: bar.advance(by=n))])
+        bar.close()
 
     def saved_model(self, predictor: Predictor) -> None:
-        """Decodes with the SavedModel, which is made (again) if it is missing or older than the weights."""
         if predictor.search.temperature:
             return
-        path = self.run.export / "saved_model"
-        newest = max(file.stat().st_mtime for file in (self.run.path / "checkpoints").glob("*"))
-        if not (path / "saved_model.pb").exists() or (path / "saved_model.pb").stat().st_mtime < newest:
-            saved_model.export(self.run)
-        texts, keras = _served(path, self.pairs.sources), self.pairs.keras
+        texts, keras = _served(self.served(), self.pairs.sources), self.pairs.keras
         if predictor.search != self.search:
             keras = [answer.texts[0] for answer in predictor.predict(self.pairs.sources)]
         self.tree["saved_model"] = _compare(texts, keras, self.pairs.references)
 
-    def file(self, quantize: str, content: bytes, max_bleu_drop: float) -> str:
-        """Decodes with a file and publishes it if it passes; returns what is wrong with it, "" if nothing is."""
-        lying = candidate(self.run.export, quantize)
-        write_whole(lying, content)
-        try:
-            entry = self._measure(lying, quantize, content)
-            problem = _problem(entry, quantize, max_bleu_drop, self.tree["fitting"])
-            if not problem:
-                lying.replace(self.run.export / FILES[quantize])
-        finally:
-            lying.unlink(missing_ok=True)
-        entry["problem"], entry["passed"] = problem, not problem
-        self.tree["files"][FILES[quantize]] = entry
-        say(_summary(FILES[quantize], entry, self.tree["fitting"]))
-        cut = self.tree["sentences"] - self.tree["fitting"]
-        if cut:
-            say(f"  {cut} of {self.tree['sentences']} sentences do not fit and are cut; see --max-input-bytes and "
-                "--max-output-bytes")
-        return problem and f"{FILES[quantize]} is not published: {problem}\n" + "\n".join(
-            f"  {row['source']}\n    Keras {row['keras']}\n    file  {row['file']}" for row in entry["differing"])
-
-    def write(self) -> None:
-        write_whole(self.path, (json.dumps(self.tree, indent=2, ensure_ascii=False) + "\n").encode())
-
-    def _measure(self, path: Path, quantize: str, content: bytes) -> dict[str, Any]:
+    def measure(self, path: Path) -> dict[str, Any]:
         done = decode(path, self.pairs.sources)
         beam = decode(path, self.pairs.sources[:BEAMS_TIMED], beam=True)
         fit = np.nonzero(np.array(done.fits))[0]
@@ -188,12 +137,24 @@ class Report:
         self.tree["signatures"] = scored.signatures
         differing = [{"source": source, "keras": right, "file": text}
                      for source, right, text in zip(sources, keras, texts) if right != text]
-        return {"quantize": quantize, **_compare(texts, keras, references), "bytes": len(content),
-                "constant_bytes": flatbuffer.constant_bytes(content), "latency_ms": quantiles(done.milliseconds),
+        return {**_compare(texts, keras, references), "latency_ms": quantiles(done.milliseconds),
                 "latency_beam_ms": quantiles(beam.milliseconds), "load_ms": round(done.load_ms, 2),
-                "operations": flatbuffer.operations(content), "smallest_runtime": flatbuffer.smallest_runtime(content),
-                "signatures": {name: signature._asdict() for name, signature in flatbuffer.signatures(content).items()},
                 "differing": differing[:SHOWN]}
+
+    def problem(self, entry: dict[str, Any], quantize: str, max_drop: float) -> str:
+        return _problem(entry, quantize, max_drop, self.tree["fitting"])
+
+    def summary(self, name: str, entry: dict[str, Any]) -> str:
+        cut = self.tree["sentences"] - self.tree["fitting"]
+        return _summary(name, entry, self.tree["fitting"]) + (
+            f"\n  {cut} of {self.tree['sentences']} sentences do not fit and are cut; see --max-input-bytes and "
+            "--max-output-bytes" if cut else "")
+
+    def differing(self, entry: dict[str, Any]) -> str:
+        return "\n".join(f"  {row['source']}\n    Keras {row['keras']}\n    file  {row['file']}" for row in entry["differing"])
+
+
+PROOFS: dict[str, Any] = {"text": TextProof, "series": SeriesProof}
 
 
 def decode(path: Path, sources: Sequence[str], beam: bool = False) -> Decoded:
@@ -210,11 +171,6 @@ def decode(path: Path, sources: Sequence[str], beam: bool = False) -> Decoded:
         texts.append(answer.texts[0])
         fits.append(not answer.truncated)
     return Decoded(texts, fits, milliseconds, 1e3 * (loaded - begun))
-
-
-def quantiles(milliseconds: Sequence[float]) -> dict[str, float]:
-    """Median and 95th percentile."""
-    return {"median": round(float(np.median(milliseconds)), 3), "p95": round(float(np.percentile(milliseconds, 95)), 3)}
 
 
 def _served(path: Path, sources: Sequence[str], rows: int = 32) -> list[str]:

@@ -6,14 +6,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import tensorflow as tf
 
 from export import text_ops
 from export.detokenizing import Copied, detokenizing
 from export.tokenizing import Tokens, tokenizing
-from keras_s2s.search import Hypotheses
+from keras_s2s.config import Search
+from keras_s2s.encoder import Encoded
+from keras_s2s.model import EncoderDecoder
+from keras_s2s.search import Hypotheses, answer_limits
 from keras_s2s.sources import Source
 from keras_s2s.targets import Target
 
@@ -52,12 +55,17 @@ class TextInput:
         self.tokenizing = tokenizing(source.tokenizer, max_bytes)  # type: ignore[attr-defined]
         self._work = tf.function(self._read)
         self.arguments = {"text": tf.TensorSpec([1, max_bytes], tf.uint8)}
-        self.prepared = tf.TensorSpec([1, self.tokenizing.width], tf.int32)  # at the border, in full width
+        self.prepared = tf.TensorSpec([1, self.tokenizing.width], tf.int32, name="ids")  # at the border, in full width
 
     def read(self, text: tf.Tensor) -> Read:
         tokens, truncated = self._tokens(text)
         steps = tf.maximum(tokens.count, 1)
         return Read(tf.slice(tokens.ids[None], [0, 0], tf.stack([1, steps])), tokens.count > 0, truncated, tokens.spans)
+
+    @staticmethod
+    def real(prepared: tf.Tensor, steps: tf.Tensor) -> tf.Tensor:
+        """So many steps of the full width."""
+        return tf.slice(prepared, [0, 0], tf.stack([1, steps]))
 
     def signatures(self) -> Signatures:
         return {"tokenize": (self.tokenize, self.arguments)}
@@ -91,6 +99,20 @@ class TextOutput:
         self.max_bytes, self.width = max_bytes, width
         self.detokenizing = detokenizing(target.tokenizer, max_bytes)  # type: ignore[attr-defined]
         self._work = tf.function(self._clean)
+
+    given = tf.TensorSpec([1], tf.int32, name="token")  # what a step of the decoder takes
+
+    def answer(self, model: EncoderDecoder, step: Callable, encoded: Encoded, read: Read,
+               search: Search) -> dict[str, tf.Tensor]:
+        """Searches and renders; nothing is answered where nothing was given."""
+        lengths = model.source.lengths(read.prepared)
+        found = model.target.search(step, encoded.state, lengths, search, tf.zeros([2], tf.int32), gaps=model.copies)
+        made = self.render(found, read, model.pointed(encoded, found) if model.copies else None)
+        steps = tf.minimum(found.lengths[0] + 1, tf.maximum(answer_limits(lengths, search), 1))
+        scores = found.log_probabilities[0] / tf.cast(steps, tf.float32)
+        something = tf.cast(read.given, tf.int32)
+        return {"text": tf.cast(tf.cast(made.text, tf.int32) * something, tf.uint8), "length": made.length * something,
+                "score": tf.where(read.given, scores, 0.0), "truncated": flag(made.truncated & read.given | read.truncated)}
 
     def render(self, found: Hypotheses, read: Read, pointed: tf.Tensor | None) -> Rendered:
         """Hypotheses [1, K] -> K answers; `pointed` [1, K, T]: source steps that unknown words are copied from, if any are."""
@@ -127,7 +149,3 @@ class TextOutput:
 def flag(value: tf.Tensor) -> tf.Tensor:
     """A bool [] as it goes over the border: int32 [1]."""
     return tf.cast(value, tf.int32)[None]
-
-
-INPUTS: dict[str, Any] = {"text": TextInput}
-OUTPUTS: dict[str, Any] = {"text": TextOutput}

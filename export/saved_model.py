@@ -1,4 +1,4 @@
-"""A SavedModel for servers: strings in, strings out, loadable without this package.
+"""A SavedModel for servers: raw sources in, answers out, loadable without this package.
 
     import tensorflow as tf, tensorflow_text
     model = tf.saved_model.load("runs/mine/export/saved_model")
@@ -11,6 +11,14 @@
 | encode | text [B] | outputs [B, S, H], mask [B, S], state_h_1 [B, H], ... |
 | decode_step | target_in [B] int32, the states (and outputs, mask with attention) | logits [B, V], the states |
 
+So for text. Of series the signatures are
+
+| signature | in | out |
+|---|---|---|
+| forecast (also serving_default) | series [B, W, 1 + F] float64: seconds since 1970 UTC, values | values [B, H, F], level [B] |
+| forecast_n_best | the same | values [B, K, H, F]: the line, then the other quantiles; level [B, K], which ones |
+| encode, decode_step | the same; target_in [B, F + 2 C] float32, scaled values and calendar | as above |
+
 tensorflow_text is imported for its operations only. A SavedModel is code: load only one you trust.
 """
 
@@ -18,6 +26,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -43,31 +52,35 @@ class Served(tf.Module):
     def signatures(self) -> dict[str, Any]:
         """Concrete functions by name."""
         model = self.best.model
-        text = tf.TensorSpec([None], tf.string, name="text")
+        raw, verb, target_in = model.source.signature, model.source.verb, model.target.input()
         units, names = model.config.model.units, model.decoder.stack.state_names
         state = {name: tf.TensorSpec([None, units], tf.float32, name=name) for name in names}
         memory = {} if model.decoder.attention is None else {
             "outputs": tf.TensorSpec([None, None, units], tf.float32, name="outputs"),
             "mask": tf.TensorSpec([None, None], tf.bool, name="mask")}
+        given = tf.TensorSpec([None, *target_in.shape[2:]], target_in.dtype, name="target_in")
         step = tf.function(lambda target_in, **given: decode_step(model, target_in, given))
-        best = tf.function(self.translate).get_concrete_function(text)
-        return {"serving_default": best, "translate": best,
-                "translate_n_best": tf.function(self.translate_n_best).get_concrete_function(text),
-                "encode": tf.function(lambda text: encode(model, text)).get_concrete_function(text),
-                "decode_step": step.get_concrete_function(
-                    target_in=tf.TensorSpec([None], tf.int32, name="target_in"), **state, **memory)}
+        best = _named(self.answer, raw)
+        return {"serving_default": best, verb: best, f"{verb}_n_best": _named(self.answer_n_best, raw),
+                "encode": _named(lambda given: encode(model, given), raw),
+                "decode_step": step.get_concrete_function(target_in=given, **state, **memory)}
 
-    def translate(self, text: tf.Tensor) -> dict[str, tf.Tensor]:
-        found = self.best.answer(text, tf.zeros([2], tf.int32))
+    def answer(self, raw: tf.Tensor) -> dict[str, tf.Tensor]:
+        found = self.best.answer(raw, tf.zeros([2], tf.int32))
         return {name: value[:, 0] for name, value in found.items()}
 
-    def translate_n_best(self, text: tf.Tensor) -> dict[str, tf.Tensor]:
-        return self.n_best.answer(text, tf.zeros([2], tf.int32))
+    def answer_n_best(self, raw: tf.Tensor) -> dict[str, tf.Tensor]:
+        return self.n_best.answer(raw, tf.zeros([2], tf.int32))
 
 
-def encode(model: EncoderDecoder, text: tf.Tensor) -> dict[str, tf.Tensor]:
+def _named(function: Callable, raw: tf.TensorSpec) -> Any:
+    """A function of one argument, which is called what the source calls it."""
+    return tf.function(lambda **given: function(given[raw.name])).get_concrete_function(**{raw.name: raw})
+
+
+def encode(model: EncoderDecoder, raw: tf.Tensor) -> dict[str, tf.Tensor]:
     """Raw sources -> everything a decoder may want, by name."""
-    encoded = model.encode(model.source.prepare(text))
+    encoded = model.encode(model.source.prepare(raw))
     return {"outputs": encoded.outputs, "mask": encoded.mask, **dict(zip(model.decoder.stack.state_names, encoded.state))}
 
 

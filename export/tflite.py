@@ -1,5 +1,7 @@
 """One .tflite file: the bytes of a sentence in, the bytes of its translation out, TFLite's built-in operations only.
 
+Of series: a window of numbers in, the forecast out; see phone_series.py. Of text:
+
 | signature | in | out |
 |---|---|---|
 | translate | text uint8 [1, N], UTF-8, zeros after it | text uint8 [1, W], length int32 [1], score float32 [1], truncated |
@@ -20,6 +22,7 @@ Inside, a source has as many steps as it has tokens; only the border is fixed. T
 from __future__ import annotations
 
 import dataclasses
+import functools
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,14 +33,17 @@ import tensorflow as tf
 from tensorflow.lite.python.convert_phase import ConverterError
 
 from export import flatbuffer
-from export.phone_text import INPUTS, OUTPUTS, flag
+from export.phone_series import SeriesInput, SeriesOutput
+from export.phone_text import TextInput, TextOutput
 from keras_s2s.config import Search, require
 from keras_s2s.encoder import Encoded
 from keras_s2s.predictor import Predictor
 from keras_s2s.run import Run, build
-from keras_s2s.search import answer_limits, repeat_rows
+from keras_s2s.search import repeat_rows
 from keras_s2s.terminal import quiet
 
+INPUTS: dict[str, Any] = {"text": TextInput, "series": SeriesInput}  # kinds of source and target at the border
+OUTPUTS: dict[str, Any] = {"text": TextOutput, "series": SeriesOutput}
 QUANTIZATIONS = ("none", "float16", "int8")
 FILES = {"none": "model-float32.tflite", "float16": "model-float16.tflite", "int8": "model-int8.tflite"}
 
@@ -86,20 +92,13 @@ class Phone(tf.Module):
         # The converter finds and freezes only variables that hang on the module as they are.
         self.weights = [variable.value for variable in model.training_model.variables]
 
-    def translate(self, **given: tf.Tensor) -> dict[str, tf.Tensor]:
-        """The likeliest answer, word by word."""
-        return self._answer(given, self.search)
-
-    def translate_beam(self, **given: tf.Tensor) -> dict[str, tf.Tensor]:
-        """The K best answers."""
-        return self._answer(given, dataclasses.replace(self.search, beam_size=self.sizes.beam_size))
-
-    def encode(self, ids: tf.Tensor) -> dict[str, tf.Tensor]:
+    def encode(self, **given: tf.Tensor) -> dict[str, tf.Tensor]:
         """What a decoder needs of a source."""
-        model, width = self.model, ids.shape[1]
+        model, prepared = self.model, given[self.input.prepared.name]
+        width = prepared.shape[1]
         # Only as many steps as it has are encoded, and only the border has the full width.
-        steps = tf.maximum(1, tf.reduce_sum(model.source.lengths(ids)))
-        encoded = model.encode(tf.slice(ids, [0, 0], tf.stack([1, steps])))
+        steps = tf.maximum(1, tf.reduce_sum(model.source.lengths(prepared)))
+        encoded = model.encode(self.input.real(prepared, steps))
         states = dict(zip(model.decoder.stack.state_names, encoded.state))
         if model.decoder.attention is None:
             return states
@@ -108,13 +107,13 @@ class Phone(tf.Module):
         mask = tf.scatter_nd(places, tf.cast(encoded.mask[0], tf.int32), [width])
         return {"outputs": outputs[None], "mask": mask[None], **states}
 
-    def decode_step(self, token: tf.Tensor, **given: tf.Tensor) -> dict[str, tf.Tensor]:
+    def decode_step(self, **given: tf.Tensor) -> dict[str, tf.Tensor]:
         """One step, for a caller with a search of its own."""
         names = self.model.decoder.stack.state_names
         state = [given[name] for name in names]
         mask = given["mask"] > 0 if "mask" in given else None
         memory = self.model.decoder.remember(Encoded(given.get("outputs"), mask, state))
-        logits, state = self.model.step(token, state, memory)
+        logits, state = self.model.step(given[self.output.given.name], state, memory)
         return {"logits": logits, **dict(zip(names, state))}
 
     def signatures(self) -> dict[str, Any]:
@@ -125,30 +124,28 @@ class Phone(tf.Module):
         memory = {} if model.decoder.attention is None else {
             "outputs": tf.TensorSpec([*prepared.shape[:2], model.config.model.units]),
             "mask": tf.TensorSpec(prepared.shape[:2], tf.int32)}
+        said = self.output.given
         functions: dict[str, tuple[Callable, dict[str, tf.TensorSpec]]] = {
-            "translate": (self.translate, self.input.arguments), "translate_beam": (self.translate_beam, self.input.arguments),
-            **self.input.signatures(), **self.output.signatures(),
-            "encode": (self.encode, {"ids": prepared}),
-            "decode_step": (self.decode_step, {"token": tf.TensorSpec([1], tf.int32), **state, **memory})}
+            **{name: (functools.partial(self._answer, how), self.input.arguments) for name, how in self.searches().items()},
+            **self.input.signatures(), **self.output.signatures(), "encode": (self.encode, {prepared.name: prepared}),
+            "decode_step": (self.decode_step, {said.name: said, **state, **memory})}
         return {name: _concrete(function, arguments) for name, (function, arguments) in functions.items()}
 
-    def _answer(self, given: dict[str, tf.Tensor], search: Search) -> dict[str, tf.Tensor]:
-        """What `Predictor.answer` does, over the border; nothing is answered where nothing was given."""
+    def searches(self) -> dict[str, Search]:
+        """Signatures that answer, and how: the likeliest answer and, where there are several, the K best."""
+        verb, wide = self.model.source.verb, dataclasses.replace(self.search, beam_size=self.sizes.beam_size)
+        return {verb: self.search} | ({f"{verb}_beam": wide} if self.model.target.beams(wide) > 1 or self.sizes.beam_size == 1
+                                      else {})
+
+    def _answer(self, search: Search, **given: tf.Tensor) -> dict[str, tf.Tensor]:
+        """What `Predictor.answer` does, over the border."""
         model = self.model
         read = self.input.read(**given)
         encoded = model.encode(read.prepared)
         memory = model.decoder.remember(encoded)
         if memory is not None:
-            memory = repeat_rows(memory, search.beam_size)
-        lengths = model.source.lengths(read.prepared)
-        found = model.target.search(lambda inputs, state: model.step(inputs, state, memory), encoded.state, lengths, search,
-                                    tf.zeros([2], tf.int32), gaps=model.copies)
-        made = self.output.render(found, read, model.pointed(encoded, found) if model.copies else None)
-        steps = tf.minimum(found.lengths[0] + 1, tf.maximum(answer_limits(lengths, search), 1))
-        scores = found.log_probabilities[0] / tf.cast(steps, tf.float32)
-        something = tf.cast(read.given, tf.int32)
-        return {"text": tf.cast(tf.cast(made.text, tf.int32) * something, tf.uint8), "length": made.length * something,
-                "score": tf.where(read.given, scores, 0.0), "truncated": flag(made.truncated & read.given | read.truncated)}
+            memory = repeat_rows(memory, model.target.beams(search))
+        return self.output.answer(model, lambda inputs, state: model.step(inputs, state, memory), encoded, read, search)
 
 
 def _concrete(function: Callable, arguments: dict[str, tf.TensorSpec]) -> Any:

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from export import parity
-from export.tflite import FILES, Sizes
+from export.tflite import FILES, INPUTS, Sizes
 from keras_s2s.run import Run
 from keras_s2s.terminal import say
 
@@ -49,6 +49,8 @@ def export(run: Run, quantize: str = "int8", sizes: Sizes = Sizes(), max_bleu_dr
         WebError: npm is missing or cannot fetch LiteRT.js.
         ParityError: the file does not say what the model says.
     """
+    if not hasattr(INPUTS[run.config.data.source], "tokenize"):
+        raise WebError(f"the page translates text; this run reads {run.config.data.source}. Export it with --format tflite.")
     path, temporary = run.export / "web", run.export / f".web.{os.getpid()}"
     shutil.rmtree(temporary, ignore_errors=True)
     try:

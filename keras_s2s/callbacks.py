@@ -15,16 +15,14 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from keras_s2s import metrics
 from keras_s2s.checkpoints import Checkpoints, State
-from keras_s2s.corpus import Rows
 from keras_s2s.predictor import Predictor
 from keras_s2s.run import Run
 from keras_s2s.stopping import Signals, Stopped, handled
 from keras_s2s.training import TeacherForced
 from keras_s2s.watch import Progress, TensorBoard
 
-EVALUATED = 2000  # dev pairs translated at most after an epoch
+EVALUATED = 2000  # dev pairs answered at most after an epoch
 
 
 class TrainingStopped(ValueError):
@@ -55,18 +53,18 @@ class Guard(keras.callbacks.Callback):
 class Evaluate(keras.callbacks.Callback):
     """After an epoch: dev loss, and every `train.evaluate_every` epochs the dev set's translations and their scores.
 
-    Adds to the epoch's logs: dev_loss, dev_accuracy, dev_bleu, dev_chrf and the like, dev_seconds. Saves the best weights by
-    `train.monitor` and ends training when `train.patience` evaluations brought nothing better.
+    Adds to the epoch's logs: dev_loss, dev_accuracy, dev_ and each score of the target's scoring, dev_seconds. Saves the best
+    weights by `train.monitor` and ends training when `train.patience` evaluations brought nothing better.
     """
 
-    def __init__(self, predictor: Predictor, dev: Rows, batches: tf.data.Dataset, state: State, checkpoints: Checkpoints,
+    def __init__(self, predictor: Predictor, dev: Any, batches: tf.data.Dataset, state: State, checkpoints: Checkpoints,
                  asked: Signals):
         super().__init__()
         self.predictor, self.batches, self.state, self.checkpoints = predictor, batches, state, checkpoints
         self.asked = asked
-        pairs = dev.read(range(min(len(dev), EVALUATED)))
-        self.sources, self.references = ([text.decode() for text in side] for side in pairs)
-        self.hypotheses: list[str] = []
+        self.scoring = predictor.model.target.scoring
+        self.sources, self.references = dev.raws(self.scoring.chosen(len(dev), EVALUATED))
+        self.answers: list[Any] = []
         self.signatures: dict[str, str] = {}  # of the scores
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
@@ -75,19 +73,17 @@ class Evaluate(keras.callbacks.Callback):
             scores = {f"dev_{name}": value for name, value in self.model.score(self.asked.between(self.batches)).items()}
             last = epoch + 1 == train.epochs
             if (epoch + 1) % train.evaluate_every == 0 or last:
-                self.hypotheses = [answer.texts[0] for answer in self.predictor.predict(
-                    self.sources, lambda _: self.asked.check())]
-                found = metrics.score(self.hypotheses, self.references)
+                self.answers = self.predictor.predict(self.sources, lambda _: self.asked.check())
+                found = self.scoring.measure(self.answers, self.references, self.sources)
                 self.signatures = found.signatures
-                scores |= {"dev_bleu": found.bleu, "dev_chrf": found.chrf, "dev_exact_match": found.exact_match,
-                           "dev_length_ratio": found.length_ratio, "dev_repetition_rate": found.repetition_rate}
+                scores |= {f"dev_{name}": value for name, value in found.scores.items()}
             logs.update(scores, dev_seconds=time.monotonic() - begun)
             self._keep_best(epoch, scores, train)
 
     def _keep_best(self, epoch: int, scores: dict[str, float], train: Any) -> None:
         if f"dev_{train.monitor}" not in scores:
             return
-        score = scores[f"dev_{train.monitor}"] * (-1 if train.monitor == "loss" else 1)
+        score = scores[f"dev_{train.monitor}"] * (-1 if train.monitor in self.scoring.falling else 1)
         if self.state.best is None or score > self.state.best:
             self.state.best, self.state.best_epoch, self.state.waited = score, epoch + 1, 0
             self.checkpoints.save_best(self.state, self.model.core.training_model.weights)
@@ -168,7 +164,7 @@ class Save(keras.callbacks.Callback):
                 raise Stopped(stopped.number, f" after step {self.state.step:,}; all is saved") from None
 
 
-def callbacks(run: Run, state: State, model: TeacherForced, dev: Rows, dev_batches: tf.data.Dataset,
+def callbacks(run: Run, state: State, model: TeacherForced, dev: Any, dev_batches: tf.data.Dataset,
               steps_per_epoch: int) -> list[keras.callbacks.Callback]:
     """All callbacks of a training, in their order; `Save` is the last."""
     checkpoints, asked = run.checkpoints, Signals()

@@ -35,9 +35,10 @@ def training_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
         epilog="presets:\n" + "\n".join(f"  {name:<16} {text}" for name, (text, _) in PRESETS.items())
         + "\n\nexamples:\n  python train.py --data pairs.tsv --run runs/mine\n"
           "  python train.py --preset attention --data train.en,train.hi --dev dev.tsv --set model.units=512\n"
+          "  python train.py --preset forecast --data load.csv --set series.horizon=24\n"
           "  python train.py --run runs/mine --resume")
     parser.add_argument("--data", nargs="+", metavar="FILE", default=(),
-                        help="TSV files, globs, or SOURCE-FILE,TARGET-FILE; .gz too; default: the phrasebook")
+                        help="TSV files, globs, or SOURCE-FILE,TARGET-FILE; CSV of series; .gz too; default: the phrasebook")
     parser.add_argument("--dev", nargs="+", metavar="FILE", default=(), help="default: split off, no sentence on both sides")
     parser.add_argument("--test", nargs="+", metavar="FILE", default=(), help="one or more sets to score at the end")
     parser.add_argument("--columns", metavar="S,T", help="columns of a TSV with source and target, from 1; default: 1,2")
@@ -127,17 +128,11 @@ def _parser() -> argparse.ArgumentParser:
     parser = Arguments(prog="keras-s2s", description="Uses what train.py trained.")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
-    translate = commands.add_parser("translate", help="standard input or files, a line out for each line in")
-    translate.add_argument("run", type=Path, metavar="RUN")
-    translate.add_argument("files", nargs="*", type=Path, metavar="FILE",
-                           help="default: standard input; a prompt on a terminal")
-    translate.add_argument("--n-best", type=int, default=1, metavar="N", help="the N best translations of each line")
-    translate.add_argument("--json", action="store_true", help="a JSON object a line: source, translations, scores, alignment")
-    translate.add_argument("--seed", type=int, default=0, help="of sampling")
-    _search_options(translate)
-    translate.set_defaults(command=_translate)
+    _translate_options(commands.add_parser("translate", help="standard input or files, a line out for each line in"))
 
-    evaluate = commands.add_parser("evaluate", help="BLEU, chrF, exact match, WER, CER of a run on pairs")
+    _forecast_options(commands.add_parser("forecast", help="the steps that follow the end of a CSV, for a run of series"))
+
+    evaluate = commands.add_parser("evaluate", help="scores of a run on data: BLEU, chrF and the like; errors of forecasts")
     evaluate.add_argument("run", type=Path, metavar="RUN")
     evaluate.add_argument("--data", nargs="+", metavar="FILE", help="as for train.py; default: the run's dev and test sets")
     evaluate.add_argument("--columns", metavar="S,T")
@@ -164,6 +159,25 @@ def _parser() -> argparse.ArgumentParser:
     inspect.add_argument("--json", action="store_true")
     inspect.set_defaults(command=_inspect)
     return parser
+
+
+def _translate_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", type=Path, metavar="RUN")
+    parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="default: standard input; a prompt on a terminal")
+    parser.add_argument("--n-best", type=int, default=1, metavar="N", help="the N best translations of each line")
+    parser.add_argument("--json", action="store_true", help="a JSON object a line: source, translations, scores, alignment")
+    parser.add_argument("--seed", type=int, default=0, help="of sampling")
+    _search_options(parser)
+    parser.set_defaults(command=_translate)
+
+
+def _forecast_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", type=Path, metavar="RUN")
+    parser.add_argument("--data", type=Path, required=True, metavar="FILE", help="a CSV with the columns of the training")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw it, as .png, .svg or .pdf")
+    parser.add_argument("--back", type=int, default=0, metavar="N", help="begin N steps before the end, to see what came")
+    parser.add_argument("--json", action="store_true", help="a JSON object instead of a CSV on standard output")
+    parser.set_defaults(command=_forecast)
 
 
 def _search_options(parser: argparse.ArgumentParser) -> None:
@@ -199,6 +213,17 @@ def _translate(arguments: argparse.Namespace) -> int:
     from keras_s2s.translating import translate
 
     return translate(arguments, search)
+
+
+def _forecast(arguments: argparse.Namespace) -> int:
+    if arguments.plot and arguments.plot.suffix not in (".png", ".svg", ".pdf"):
+        raise ValueError(f"--plot must name a .png, .svg or .pdf file; got {str(arguments.plot)!r}.")
+    if not arguments.data.is_file():
+        raise ValueError(f"{arguments.data} is not a file. Give a CSV with the columns of the training.")
+    load_tensorflow()  # only now
+    from keras_s2s.forecasting import forecast
+
+    return forecast(arguments)
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:

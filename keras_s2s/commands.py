@@ -12,29 +12,27 @@ from typing import Any
 
 from keras_s2s import metrics
 from keras_s2s.config import Config, Search
-from keras_s2s.corpus import Rows
-from keras_s2s.reading import Log, read_pairs
+from keras_s2s.corpora import corpus_of
+from keras_s2s.reading import Log
 from keras_s2s.run import Run, load
+from keras_s2s.scoring import scoring_of
 from keras_s2s.terminal import say
 
 
 @contextlib.contextmanager
-def sets(run: Run, arguments: argparse.Namespace) -> Iterator[dict[str, Rows]]:
+def sets(run: Run, arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """The pairs to be scored, by name: those of --data, or the run's dev and test sets. Lines left out are told."""
     if not arguments.data:
-        yield {name: Rows(run.data / f"{name}.tsv") for name in run.splits() if name != "train"}
+        yield {name: run.rows(name) for name in run.splits() if name != "train"}
         return
-    data = run.config.set([f"data.columns={arguments.columns}"] if arguments.columns else []).data
-    log = Rejected()
+    config = run.config.set([f"data.columns={arguments.columns}"] if arguments.columns else [])
+    log, kind = Rejected(), corpus_of(config)
     with tempfile.TemporaryDirectory() as folder:
         found = {}
         for number, item in enumerate(arguments.data):
-            file = Path(folder) / f"{number}.tsv"
-            with open(file, "w", encoding="utf-8", newline="\n") as output:
-                output.writelines(f"{source}\t{target}\n" for source, target in read_pairs(
-                    item, data.columns, data.max_characters, log))
             name = Path(item.split(",")[0]).name
-            found[item if name in found else name] = Rows(file)
+            found[item if name in found else name] = kind.given(
+                item, config, run.data, Path(folder) / f"{number}{kind.suffix}", log)
         log.tell()
         yield found
 
@@ -62,25 +60,24 @@ class Rejected(Log):
 
 def evaluate(arguments: argparse.Namespace, search: Search) -> int:
     """Scores a run and prints a table, or JSON."""
-    from keras_s2s.evaluation import evaluate_rows, table
-
     run = Run.open(arguments.run)
     predictor = load(arguments.run, search)
-    train = run.data / "train.tsv"
+    scoring = predictor.model.target.scoring
     with sets(run, arguments) as found:
         if not found:
             raise ValueError(f"{run.path} has no dev or test set. Give pairs with --data FILE.")
-        results = {name: evaluate_rows(predictor, rows, Rows(train) if train.exists() else None, name)[0]
-                   for name, rows in found.items()}
-    print(json.dumps(results, indent=2, ensure_ascii=False) if arguments.json else table(results))
+        train = run.rows("train") if run.file("train").exists() else None
+        results = {name: scoring.evaluate(predictor, rows, train, name)[0] for name, rows in found.items()}
+    print(json.dumps(results, indent=2, ensure_ascii=False) if arguments.json else scoring.table(results))
     return 0
 
 
 def compare(arguments: argparse.Namespace, searches: Sequence[Search]) -> int:
     """Scores two runs on the same pairs, each by its own search; says whether their difference is more than chance."""
-    from keras_s2s.evaluation import translate_rows
+    from keras_s2s.scoring.text import translate_rows
 
     first = Run.open(arguments.runs[0])
+    scoring_of(first.config).require_translations()
     with sets(first, arguments) as found:
         name, rows = next(iter((key, rows) for key, rows in found.items() if arguments.data or key != "dev"), (None, None))
         if rows is None:
@@ -141,11 +138,11 @@ def facts(run: Run) -> dict[str, dict[str, Any]]:
 
     metrics_found = run.metrics()
     training = {name: value for name, value in metrics_found.get("training", {}).items() if name != "history"}
-    scored = {name: f"BLEU {row['bleu']:.2f}, chrF {row['chrf']:.2f} on {row['sentences']:,} sentences"
-              for name, row in metrics_found.items() if isinstance(row, dict) and "bleu" in row}
+    scoring = scoring_of(run.config)
+    scored = {name: scoring.line(metrics_found[name]) for name in run.splits()[1:] if name in metrics_found}
     return {
         "settings (where not the default)": {name: new for name, (_, new) in differences(Config(), run.config).items()},
-        "data": {name: f"{len(Rows(run.data / f'{name}.tsv')):,} pairs" for name in run.splits()},
+        "data": {name: f"{len(run.rows(name)):,} pairs" for name in run.splits()},
         "vocabularies": {file.name: f"{file.stat().st_size:,} bytes" for file in sorted(run.assets.glob("*"))},
         "training": training or {"state": "not finished"},
         "scores": scored,

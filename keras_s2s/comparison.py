@@ -8,11 +8,12 @@ from typing import Any
 
 from keras_s2s import breakdown, metrics
 from keras_s2s.config import Config, settings
-from keras_s2s.evaluation import Translated
 from keras_s2s.files import write_whole
 from keras_s2s.page import Html, contents, example, html, page, picture, pictures, section, table
 from keras_s2s.plots import intervals
 from keras_s2s.report import Finished, curves, duration, gather, signatures
+from keras_s2s.scoring import scoring_of
+from keras_s2s.scoring.text import Translated
 
 EXAMPLES = 8  # sentences on which the runs differ most
 
@@ -24,7 +25,10 @@ def write(paths: Sequence[Path], file: Path) -> Path:
         ValueError: one is not an evaluated run, or they share no set.
         OSError: the disk cannot take it.
     """
-    found = named([gather(path) for path in paths])
+    runs = [gather(path) for path in paths]
+    for one in runs:
+        scoring_of(one.run.config).require_translations()
+    found = named(runs)
     shared = shared_sets(found)
     if not shared:
         raise ValueError("runs must share a set to be compared; each of these was scored on other pairs. Compare two with: "

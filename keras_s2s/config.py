@@ -1,6 +1,6 @@
 """One frozen tree of settings: written once here, checked at construction, saved as JSON, set from the command line.
 
-    Config(data=Data(), model=Model(units=512), train=Train(), search=Search(), watch=Watch())
+    Config(data=Data(), model=Model(units=512), train=Train(), search=Search(), watch=Watch(), series=Series())
 
 A setting is a field with its comment. `--set model.units=512`, `config.json` and the tables of the README all come from
 these fields; there is no second list of options anywhere.
@@ -17,14 +17,17 @@ from typing import Any
 
 FORMAT = 1  # of config.json; raised when an older run can no longer be read
 
-SOURCES = ("text",)  # kinds of source and target: the keys of the tables in sources/ and targets/
-TARGETS = ("text",)
+SOURCES = ("text", "series")  # kinds of source and target: the keys of the tables in sources/ and targets/
+TARGETS = ("text", "series")
 TOKENIZERS = ("sentencepiece", "characters", "words", "bytes")
 CELLS = ("lstm", "gru")
 ATTENTIONS = ("none", "luong", "bahdanau")
 OPTIMIZERS = ("sgd", "momentum", "adam", "adamw")
 SCHEDULES = ("constant", "linear", "cosine", "inverse_sqrt")
-MONITORS = ("loss", "bleu", "chrf")
+MONITORS = ("loss", "bleu", "chrf", "mse", "mae")
+RELATIVES = ("none", "difference", "log")
+CALENDAR = ("hour", "weekday", "year")
+SERIES_LOSSES = ("mse", "huber", "quantiles")
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 
 
@@ -46,7 +49,7 @@ def _between(section: str, name: str, value: float, low: float, high: float = fl
 
 @dataclass(frozen=True)
 class Data:
-    """What is learnt from: the corpus and how its text becomes tokens."""
+    """What is learnt from: the corpus and, where it is text, how it becomes tokens."""
 
     source: str = "text"  # kind of source: what is read
     target: str = "text"  # kind of target: what is said
@@ -78,6 +81,44 @@ class Data:
             value = getattr(self, name)
             require(value == 0 or value >= 8, f"`data.{name}` must be 0 (chosen from the corpus) or at least 8; got {value}.")
         _between("data", "subword_sampling", self.subword_sampling, 0, 10)
+
+
+@dataclass(frozen=True)
+class Series:
+    """How series are read and forecast; nothing else looks at it."""
+
+    time: str = ""  # the column of the times; empty: the first
+    columns: tuple[str, ...] = ()  # that are read; empty: all but the times
+    targets: tuple[str, ...] = ()  # that are forecast, some of those; empty: all of them
+    window: int = 96  # steps read
+    horizon: int = 24  # steps forecast
+    stride: int = 1  # steps between training windows; far apart they overlap less, and an epoch is shorter
+    split: tuple[float, ...] = (0.7, 0.1, 0.2)  # train, dev, test, in the order of time: shares, or numbers of steps
+    regular: bool = True  # the times lie on a grid, so that a missing one is a gap; false: each row is a step
+    fill: int = 3  # missing values in a row that the last one known stands in for; windows with more are left out
+    season: int = 0  # steps of the seasonal-naive forecast; 0: a day of hours, a week of days, a year of months ...
+    relative: str = "none"  # what is learnt: none: values; difference: to the last one known; log: log-returns from it
+    calendar: tuple[str, ...] = ()  # of each step, as sine and cosine: hour (of the day), weekday, year (day of the)
+    loss: str = "huber"  # mse, huber, quantiles
+    quantiles: tuple[float, ...] = (0.1, 0.5, 0.9)  # of the loss quantiles; 0.5 is the line, the others are its band
+    feedback: bool = True  # each step is given the one before it; false: only the calendar and the last value known
+
+    def __post_init__(self) -> None:
+        _choice("series", "relative", self.relative, RELATIVES)
+        _choice("series", "loss", self.loss, SERIES_LOSSES)
+        for name in self.calendar:
+            _choice("series", "calendar", name, CALENDAR)
+        for name, low in (("window", 2), ("horizon", 1), ("stride", 1), ("fill", 0), ("season", 0)):
+            _between("series", name, getattr(self, name), low)
+        require(self.season <= self.window, f"`series.season` must be at most `series.window` {self.window}, so that a window "
+                f"holds one; got {self.season}. Read more steps: --set series.window={self.season}.")
+        shares = max(self.split, default=0) <= 1
+        require(len(self.split) == 3 and min(self.split) > 0 and (not shares or sum(self.split) < 1.0001),
+                "`series.split` must be three shares of the steps that are together at most 1, such as 0.7,0.1,0.2, or three "
+                f"numbers of steps; got {','.join(f'{part:g}' for part in self.split)}.")
+        rising = list(self.quantiles) == sorted(set(self.quantiles)) and 0.5 in self.quantiles
+        require(rising and 0 < self.quantiles[0] and self.quantiles[-1] < 1, "`series.quantiles` must rise between 0 and 1 and "
+                f"hold 0.5, such as 0.1,0.5,0.9; got {','.join(f'{part:g}' for part in self.quantiles)}.")
 
 
 @dataclass(frozen=True)
@@ -133,7 +174,7 @@ class Train:
     ema: float = 0.0  # momentum of the weights' moving average, such as 0.999; 0: off
     parts: int = 2  # of a batch, computed side by side on a CPU's cores; the gradient is the whole batch's; 1 on a GPU
     precision: str = "float32"  # float32, or for GPUs mixed_float16, mixed_bfloat16
-    monitor: str = "loss"  # the best checkpoint and early stopping go by dev loss, bleu or chrf
+    monitor: str = "loss"  # the best checkpoint and early stopping go by dev loss, bleu or chrf; of series by loss, mse, mae
     patience: int = 0  # evaluations without a better dev score before training stops; 0: never
     evaluate_every: int = 1  # epochs between translations of the dev set
     save_every_steps: int = 0  # 0: at each end of an epoch and by time
@@ -212,6 +253,7 @@ class Config:
     train: Train = field(default_factory=Train)
     search: Search = field(default_factory=Search)
     watch: Watch = field(default_factory=Watch)
+    series: Series = field(default_factory=Series)
 
     def set(self, assignments: typing.Iterable[str]) -> Config:
         """Returns a copy with settings changed; an assignment is "section.field=value".

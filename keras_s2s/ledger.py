@@ -11,9 +11,9 @@ from typing import Any
 
 from keras_s2s import plots, timing
 from keras_s2s.config import Config, settings
-from keras_s2s.corpus import Rows
 from keras_s2s.page import Html, facts, html, picture, pictures, table
 from keras_s2s.run import Run
+from keras_s2s.scoring import Scoring, scoring_of
 
 
 def times(run: Run) -> Html:
@@ -36,13 +36,9 @@ def times(run: Run) -> Html:
 
 def data(run: Run) -> Html:
     """Pairs by set, and what was left out of them and why."""
-    rows = []
-    for name in run.splits():
-        pairs = Rows(run.data / f"{name}.tsv")
-        lengths = [[len(text.decode().split()) for text in side] for side in
-                   pairs.read(range(0, len(pairs), 1 + len(pairs) // 20_000))]
-        rows.append((name, len(pairs), *(round(sum(side) / max(1, len(side)), 1) for side in lengths)))
-    parts = table(("set", "pairs", "words a source", "words a target"), rows)
+    sets = {name: run.rows(name) for name in run.splits()}
+    heads = next(iter(sets.values())).about
+    parts = table(("set", "pairs", *heads), [(name, len(pairs), *pairs.described()) for name, pairs in sets.items()])
     return parts + (rejects(run.path / "rejects.tsv") or Html('<p class="note">No line was left out.</p>'))
 
 
@@ -64,21 +60,24 @@ def exports(run: Run) -> Html:
         named = {"Keras": told.get("keras"), "saved_model": told.get("saved_model"), **told.get("files", {})}
     except (OSError, ValueError, AttributeError, TypeError):
         return Html("")
-    rows = [(name, *_export(row)) for name, row in named.items() if isinstance(row, dict)]
-    asked = f"Of {told.get('fitting', '?')} dev sentences; differences are to Keras."
-    return table(("file", "published", "same answers", "BLEU", "difference", "chrF", "difference", "MB", "ms a sentence",
-                  "runtime from"), rows, asked)
+    scoring = scoring_of(run.config)
+    rows = [(name, *_export(row, scoring)) for name, row in named.items() if isinstance(row, dict)]
+    asked = f"Of {told.get('fitting', '?')} answers of the dev set; differences are to Keras."
+    heads = [cell for label in scoring.heads.values() for cell in (label, "difference")]
+    return table(("file", "published", "same answers", *heads, "MB", "ms an answer", "runtime from"), rows, asked)
 
 
-def _export(row: dict[str, Any]) -> list[Any]:
+def _export(row: dict[str, Any], scoring: Scoring) -> list[Any]:
     """The cells of one exported file; empty where the report does not tell."""
-    def signed(name: str) -> str:
-        return f"{row[name]:+.2f}" if isinstance(row.get(name), (int, float)) else ""
+    def shown(name: str, form: str) -> str:
+        return format(row[name], form) if isinstance(row.get(name), (int, float)) else ""
 
     published = {True: "yes", False: f"no: {row.get('problem', '')}"}.get(row.get("passed"), "")  # type: ignore[arg-type]
     size, latency = row.get("bytes"), row.get("latency_ms")
-    return [published, row.get("identical", ""), row.get("bleu", ""), signed("bleu_difference"), row.get("chrf", ""),
-            signed("chrf_difference"), f"{size / 1e6:.2f}" if size else "",
+    places = scoring.decimals
+    heads = [cell for name in scoring.heads for cell in (
+        shown(name, f".{places}f"), shown(f"{name}_difference", f"+.{places + 1}f"))]
+    return [published, row.get("identical", ""), *heads, f"{size / 1e6:.2f}" if size else "",
             f"{latency['median']:.1f}" if isinstance(latency, dict) and "median" in latency else "",
             row.get("smallest_runtime", "")]
 

@@ -76,3 +76,27 @@ def sum_tokens(losses: TokenLoss, weights: tf.Tensor) -> LossSums:
     """Adds up the tokens of a batch: TokenLoss [B, T], weights [B, T] -> scalars."""
     return LossSums(tf.reduce_sum(losses.loss), tf.reduce_sum(losses.unsmoothed),
                     tf.reduce_sum(tf.cast(weights, tf.float32)))
+
+
+def series_loss(target: tf.Tensor, values: tf.Tensor, weights: tf.Tensor, kind: str, quantiles: tuple[float, ...]) -> tf.Tensor:
+    """The mean over series and quantiles of each step's loss [B, T], already multiplied by its weight.
+
+    With e = y - x the error of a value x,
+
+        mse        e^2
+        huber      e^2 / 2 up to |e| = 1, then |e| - 1/2 (Huber, 1964)
+        quantiles  max(q e, (q - 1) e), the pinball loss, least where x is the q-quantile (Koenker and Bassett, 1978)
+
+    Args:
+        target: y [B, T, F].
+        values: x [B, T, F, Q].
+        weights: [B, T].
+        kind: one of the three.
+        quantiles: Q of them.
+    """
+    errors = target[..., None] - values
+    size = tf.abs(errors)
+    level = tf.constant(quantiles, errors.dtype)
+    by_kind = {"mse": lambda: errors * errors, "huber": lambda: tf.where(size <= 1, 0.5 * errors * errors, size - 0.5),
+               "quantiles": lambda: tf.maximum(level * errors, (level - 1) * errors)}
+    return tf.reduce_mean(by_kind[kind](), axis=[-2, -1]) * weights

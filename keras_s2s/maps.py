@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from keras_s2s.pipeline import by_length
 from keras_s2s.predictor import Predictor
+from keras_s2s.scoring.text import pick, spread
 
 SENTENCES = 4  # with attention
 POINTS = 160  # sentences in a map of context vectors
@@ -20,7 +21,13 @@ LABELLED = 8  # pairs of neighbours written out in it
 BATCH_BYTES = 16384
 
 
-def look(predictor: Predictor, sources: Sequence[str], answers: Sequence[str]) -> dict[str, Any]:
+def look(predictor: Predictor, sources: Sequence[Any], references: Sequence[Any], answers: Sequence[Any]) -> dict[str, Any]:
+    """What the target's scoring has to show of answers; else see `inside`."""
+    found = predictor.model.target.scoring.look(sources, references, answers)
+    return inside(predictor, sources, [answer.best for answer in answers]) if found is None else found
+
+
+def inside(predictor: Predictor, sources: Sequence[str], answers: Sequence[str]) -> dict[str, Any]:
     """The attention of some of the sentences and their answers; without attention, where all the sources lie.
 
     Returns:
@@ -37,21 +44,6 @@ def look(predictor: Predictor, sources: Sequence[str], answers: Sequence[str]) -
     points, explained = project(vectors)
     return {"kind": "context", "points": np.round(points, 4).tolist(), "labels": sources,
             "pairs": neighbours(vectors, points), "explained": round(explained, 4)}
-
-
-def spread(total: int, wanted: int) -> list[int]:
-    """At most `wanted` numbers below `total`, evenly spaced, always the same."""
-    return sorted({int(i) for i in np.linspace(0, total - 1, min(wanted, total)).round()}) if total else []
-
-
-def pick(sources: Sequence[str], wanted: int, answers: Sequence[str] = ()) -> list[int]:
-    """Sentences fit to be shown: evenly spaced among those of 4 to 12 words, among all where there are too few."""
-    def fits(i: int) -> bool:
-        return 4 <= len(sources[i].split()) <= 12 and (not answers or 0 < len(answers[i].split()) <= 16)
-
-    fit = [i for i in range(len(sources)) if fits(i)]
-    kept = fit if len(fit) >= wanted else [i for i in range(len(sources)) if not answers or answers[i].strip()]
-    return [kept[i] for i in spread(len(kept), wanted)]
 
 
 def context_vectors(predictor: Predictor, sources: Sequence[str]) -> np.ndarray:

@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from keras_s2s.corpus import Rows
 from keras_s2s.sources import Source
 from keras_s2s.targets import Target, Teaching
 
@@ -82,30 +81,35 @@ def _bounds(longest: int) -> np.ndarray:
     return np.array(bounds)
 
 
-def measure(rows: Rows, source: Source, target: Target, progress: Callable[[int, int], None] | None = None) -> np.ndarray:
-    """Lengths [N, 2] int32 of source and target in steps, the target's with its EOS; prepares each row once."""
+def measure(rows: Any, source: Source, target: Target, progress: Callable[[int, int], None] | None = None) -> np.ndarray:
+    """Lengths [N, 2] int32 of source and target in steps, the target's with its EOS; prepares each row once, unless the rows
+    know them."""
+    if (known := rows.lengths()) is not None:
+        return known
+
     @tf.function(input_signature=[source.signature, target.signature])
     def lengths(sources, targets):
         return source.lengths(source.prepare(sources)), target.prepare(targets).lengths()
 
     parts = []
     for chunk in _chunks(len(rows), 2048):
-        parts.append(np.stack([part.numpy() for part in lengths(*_texts(rows, chunk))], axis=1))
+        parts.append(np.stack([part.numpy() for part in lengths(*_raws(rows, chunk, source, target))], axis=1))
         if progress:
             progress(int(chunk[-1]) + 1, len(rows))
     return np.concatenate(parts)
 
 
-def training_batches(rows: Rows, batches: Batches, source: Source, target: Target, first: int, last: int) -> tf.data.Dataset:
+def training_batches(rows: Any, batches: Batches, source: Source, target: Target, first: int, last: int) -> tf.data.Dataset:
     """Batches `first` to `last` as `fit` takes them: ((source, target_in), target_out, weights)."""
     def read(pool: int) -> tuple[np.ndarray, np.ndarray, np.int64]:
         steps = batches.steps_of(pool)
-        return *_texts(rows, np.concatenate([batches.rows_of(step) for step in steps])), np.int64(len(steps))
+        numbers = np.concatenate([batches.rows_of(step) for step in steps])
+        return *_raws(rows, numbers, source, target), np.int64(len(steps))
 
     def prepare(pool: tf.Tensor) -> Any:
-        sources, targets, count = tf.numpy_function(read, [pool], [tf.string, tf.string, tf.int64])
-        sources.set_shape([None])
-        targets.set_shape([None])
+        sources, targets, count = tf.numpy_function(read, [pool], [source.signature.dtype, target.signature.dtype, tf.int64])
+        sources.set_shape(source.signature.shape)
+        targets.set_shape(target.signature.shape)
         seed = tf.stack([tf.constant(batches.seed, tf.int64), pool * 2])
         prepared, teaching = source.prepare(sources, seed), target.prepare(targets, seed + tf.constant([0, 1], tf.int64))
         longest = tf.maximum(source.lengths(prepared), teaching.lengths())
@@ -143,14 +147,14 @@ def deal(lengths: np.ndarray, count: int, seed: np.ndarray) -> tuple[np.ndarray,
     return np.concatenate(parts), np.array([len(part) for part in parts], np.int64)
 
 
-def scoring_batches(rows: Rows, lengths: np.ndarray, batch_tokens: int, source: Source, target: Target) -> tf.data.Dataset:
+def scoring_batches(rows: Any, lengths: np.ndarray, batch_tokens: int, source: Source, target: Target) -> tf.data.Dataset:
     """Every row once, in order of length, without augmentation: for the dev loss."""
     def read() -> Iterator[tuple[Any, Any]]:
         for part in by_length(lengths.max(axis=1), batch_tokens):
-            yield _texts(rows, part)
+            yield _raws(rows, part, source, target)
 
-    texts = tf.data.Dataset.from_generator(read, output_signature=(source.signature, target.signature))
-    return texts.map(lambda s, t: _example(source.prepare(s), target.prepare(t))).prefetch(2)
+    raws = tf.data.Dataset.from_generator(read, output_signature=(source.signature, target.signature))
+    return raws.map(lambda s, t: _example(source.prepare(s), target.prepare(t))).prefetch(2)
 
 
 def by_length(lengths: np.ndarray, batch_tokens: int) -> Iterator[np.ndarray]:
@@ -167,9 +171,10 @@ def _example(prepared: Any, teaching: Teaching) -> Any:
     return (prepared, teaching.inputs), teaching.outputs, teaching.weights
 
 
-def _texts(rows: Rows, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _raws(rows: Any, numbers: np.ndarray, source: Source, target: Target) -> tuple[np.ndarray, np.ndarray]:
+    """Raw sources and targets of rows, as arrays of their signatures."""
     sources, targets = rows.read(numbers)
-    return np.array(sources, object), np.array(targets, object)
+    return (np.array(sources, source.signature.dtype.as_numpy_dtype), np.array(targets, target.signature.dtype.as_numpy_dtype))
 
 
 def _chunks(total: int, size: int) -> Iterator[np.ndarray]:

@@ -74,12 +74,17 @@ def canvas(width: float, height: float, texts: Iterable[str] = ()) -> tuple[Any,
     figure = Figure(figsize=(width, height), layout="constrained")
     axes: Any = figure.add_subplot()
     axes.families = families(texts)
+    _plain(axes)
+    return figure, axes
+
+
+def _plain(axes: Any) -> None:
+    """Axes that stay behind what they hold."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(FAINT)
     axes.tick_params(colors=INK, labelsize=8, color=FAINT)
     axes.grid(color=FAINT, linewidth=0.5, alpha=0.6)
     axes.set_axisbelow(True)
-    return figure, axes
 
 
 def alignment(source: Sequence[str], target: Sequence[str], weights: Any, size: tuple[float, float] | None = None) -> Any:
@@ -128,11 +133,56 @@ def context_map(points: Any, labels: Sequence[str], pairs: Sequence[tuple[int, i
 
 def inside(found: Mapping[str, Any], together: bool = False) -> list[Any]:
     """The pictures of what `maps.look` found; `together`: all of one size."""
+    if found["kind"] == "forecasts":
+        return [forecast(**window) for window in found["windows"]]
     if found["kind"] == "context":
         return [context_map(found["points"], found["labels"], found["pairs"])]
     maps = found["maps"]
     size = alignment_size([len(m["source"]) for m in maps], [len(m["target"]) for m in maps]) if together and maps else None
     return [alignment(m["source"], m["target"], m["weights"], size) for m in maps]
+
+
+def forecast(series: str, past: Sequence[float], truth: Sequence[float], line: Sequence[float],
+             band: Sequence[Sequence[float]] = ()) -> Any:
+    """What was known of a series, what came, what was forecast and, where there is one, the band about it.
+
+    Args:
+        series: its name.
+        past, truth, line: values; of the truth only what is known.
+        band: its lower and its upper edge.
+    """
+    figure, axes = canvas(4.4, 2.8, [series])
+    _over_time(axes, list(range(1 - len(past), len(line) + 1)), series, past, truth, line, band)
+    return figure
+
+
+def forecasts(windows: Sequence[Mapping[str, Any]], times: Sequence[Any]) -> Any:
+    """Several series, the arguments of `forecast` for each, one above the other over the same times."""
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
+    figure, first = canvas(8, 0.6 + 2.2 * len(windows), [window["series"] for window in windows])
+    first.remove()
+    for number, window in enumerate(windows):
+        axes: Any = figure.add_subplot(len(windows), 1, number + 1)
+        axes.families = first.families
+        _plain(axes)
+        _over_time(axes, times, **window)
+        if not isinstance(times[0], float):
+            axes.xaxis.set_major_formatter(ConciseDateFormatter(AutoDateLocator()))
+    return figure
+
+
+def _over_time(axes: Any, times: Sequence[Any], series: str, past: Sequence[float], truth: Sequence[float],
+               line: Sequence[float], band: Sequence[Sequence[float]]) -> None:
+    after = times[len(past) - 1:]
+    axes.plot(times[:len(past)], past, color=INK, linewidth=1.2, label="known")
+    if len(truth):
+        axes.plot(after[:len(truth) + 1], [past[-1], *truth], color=INK, linewidth=1.2, linestyle=":", label="what came")
+    if len(band):
+        axes.fill_between(after, *([past[-1], *edge] for edge in band), color=COLOURS[0], alpha=0.2, linewidth=0, label="band")
+    axes.plot(after, [past[-1], *line], color=COLOURS[0], linewidth=1.6, label="forecast")
+    axes.set_title(series, fontsize=9, color=INK, fontfamily=axes.families)
+    axes.legend(fontsize=7.5, frameon=False, labelcolor=INK)
 
 
 def _free(boxes: list[tuple[float, float, float, float]], at: np.ndarray, text: str) -> tuple[float, float] | None:

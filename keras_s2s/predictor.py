@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 import numpy as np
@@ -14,18 +14,10 @@ import tensorflow as tf
 
 from keras_s2s.config import Config, Search
 from keras_s2s.model import EncoderDecoder
-from keras_s2s.normalize import normalize
 from keras_s2s.pipeline import by_length
 from keras_s2s.search import repeat_rows
 
 BATCH_TOKENS = 4096  # source steps of a batch of `predict`, divided by the beams
-
-
-class Answer(NamedTuple):
-    """The K best answers to one source."""
-
-    texts: list[str]
-    scores: list[float]  # log-probability / length penalty, the best first
 
 
 class Predictor(tf.Module):
@@ -35,7 +27,7 @@ class Predictor(tf.Module):
         model: the encoder-decoder.
         search: how answers are found; the run's own settings where not given.
 
-    Call: raw sources [B] -> {"text": [B, K] strings, "score": [B, K] float32}.
+    Call: raw sources [B] -> what `Target.render` gives, such as {"text": [B, K] strings, "score": [B, K] float32}.
     """
 
     def __init__(self, model: EncoderDecoder, search: Search | None = None):
@@ -72,28 +64,33 @@ class Predictor(tf.Module):
         encoded = model.encode(prepared)
         memory = model.decoder.remember(encoded)
         if memory is not None:
-            memory = repeat_rows(memory, self.search.beam_size)
+            memory = repeat_rows(memory, model.target.beams(self.search))
         found = model.target.search(lambda inputs, state: model.step(inputs, state, memory), encoded.state,
-                                    model.source.lengths(prepared), self.search, seed, gaps=model.copies)
-        return {"text": model.target.render(found, model.copied(raw, encoded, found)), "score": found.scores}
+                                    model.source.lengths(prepared), self.search, seed, gaps=model.copies,
+                                    last=model.source.last(raw))
+        return model.target.render(found, model.copied(raw, encoded, found))
 
-    def predict(self, raws: Sequence[str], progress: Callable[[int], None] | None = None, seed: int = 0) -> list[Answer]:
+    def predict(self, raws: Sequence[Any], progress: Callable[[int], None] | None = None, seed: int = 0) -> list[Any]:
         """Answers any number of sources, in batches of like length, in their own order; an empty one stays empty.
 
         Args:
-            raws: the sources.
+            raws: the sources, as `Rows.raws` gives them.
             progress: called with the number of sources answered since its last call.
             seed: of sampling.
+
+        Returns:
+            what `Target.answers` makes of each.
         """
-        texts = np.array([raw.encode("utf-8", "replace") for raw in raws], object)
-        lengths = np.array([len(text) for text in texts], np.int64)
-        answers = [Answer([""] * self.search.beam_size, [0.0] * self.search.beam_size) for _ in raws]
-        wanted = np.array([i for i, raw in enumerate(raws) if normalize(raw)], np.int64)
-        for number, part in enumerate(by_length(lengths[wanted], 4 * BATCH_TOKENS // self.search.beam_size)):
+        source, target = self.model.source, self.model.target
+        made, sizes = source.batch(raws), source.sizes(raws)
+        answers = [target.nothing(self.search) for _ in raws] if (sizes == 0).any() else [None] * len(raws)
+        wanted = np.flatnonzero(sizes)
+        for number, part in enumerate(by_length(sizes[wanted], 4 * BATCH_TOKENS // target.beams(self.search))):
             rows = wanted[part]
-            found = self(tf.constant(texts[rows], tf.string), tf.constant([seed, number], tf.int32))
-            for row, words, scores in zip(rows, found["text"].numpy(), found["score"].numpy()):
-                answers[row] = Answer([word.decode() for word in words], scores.tolist())
+            found = self(tf.constant(made[rows], source.signature.dtype), tf.constant([seed, number], tf.int32))
+            said = target.answers({name: value.numpy() for name, value in found.items()}, self.search)
+            for row, answer in zip(rows, said):
+                answers[row] = answer
             if progress:
                 progress(len(rows))
         return answers
@@ -105,6 +102,7 @@ class Predictor(tf.Module):
             sentences: any number, in any order.
             settings: of the search, such as beam_size=5, where they shall differ from the run's.
         """
+        self.require("translate")
         if isinstance(sentences, str):
             raise ValueError("translate takes a list of sentences; got one string. Write translate([sentence]).")
         predictor = self.with_search(**settings) if settings else self
@@ -133,6 +131,12 @@ class Predictor(tf.Module):
                               "target": model.target.labels(teaching.outputs[i, :t].numpy()),
                               "weights": [line[:s] for line in weights[i][:t]]}
         return found
+
+    def require(self, verb: str) -> None:
+        """Raises ValueError unless that is what the model does."""
+        able = self.model.source.verb
+        if able != verb:
+            raise ValueError(f"this run cannot {verb}: it reads {self.config.data.source}. Use: keras-s2s {able}")
 
     def with_search(self, **settings: Any) -> Predictor:
         """The same model with other search settings."""

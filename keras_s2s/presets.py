@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from keras_s2s.config import Config, Data, Model, Search, Train
+from keras_s2s.config import Config, Data, Model, Search, Series, Train
 
 CONTEXT = Config(model=Model(bidirectional=True))
 
@@ -16,6 +16,12 @@ TRANSLITERATION = Config(
     model=Model(attention="luong", bidirectional=True, dropout=0.3),
     train=Train(epochs=15), search=Search(beam_size=5))
 
+FORECAST = Config(
+    data=Data(source="series", target="series"),
+    series=Series(window=96, horizon=24, relative="difference", feedback=False),
+    model=Model(units=64, embedding_dim=32, attention="luong", dropout=0.3),
+    train=Train(epochs=10, batch_tokens=96 * 64, learning_rate=0.004, monitor="mse", patience=3))
+
 PRESETS: dict[str, tuple[str, Config]] = {
     "context": ("the classic: the context vector alone carries the source, read both ways, to the decoder", CONTEXT),
     "attention": ("bidirectional encoder, Luong attention, subword sampling: the translator to use", ATTENTION),
@@ -24,6 +30,7 @@ PRESETS: dict[str, tuple[str, Config]] = {
              ATTENTION.set(["model.num_layers=4", "train.warmup_steps=400"])),
     "transliteration": ("letters to letters, such as romanised Hindi to Devanagari", TRANSLITERATION),
     "g2p": ("spelling to phonemes: letters to space-separated words", TRANSLITERATION.set(["data.target_tokenizer=words"])),
+    "forecast": ("series to series: a CSV with a column of times; window, horizon and the like are --set series...", FORECAST),
     "tiny": ("seconds, not minutes: for tests and a first look", CONTEXT.set([
         "model.units=32", "model.embedding_dim=32", "train.epochs=2"])),
 }

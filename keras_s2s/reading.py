@@ -163,7 +163,7 @@ def _nothing_usable(name: str, first: bytes, columns: tuple[int, ...], reasons: 
 
 def _tsv_lines(path: Path, columns: tuple[int, ...], limit: int, log: Log) -> Iterator[Line]:
     """Yields each line of a TSV with its two fields, or the reason why it has none."""
-    for line in _lines(path, limit, log):
+    for line in lines_of(path, limit, log):
         parts = line.split(b"\t", max(columns))
         if len(line) > limit:
             yield line, TOO_LONG.format(limit)
@@ -175,7 +175,7 @@ def _tsv_lines(path: Path, columns: tuple[int, ...], limit: int, log: Log) -> It
 
 def _parallel_lines(source: Path, target: Path, limit: int, log: Log) -> Iterator[Line]:
     """Yields the lines of two files side by side, joined and as fields, or with the reason why there are none."""
-    sides, count = [_lines(source, limit, log), _lines(target, limit, log)], 0
+    sides, count = [lines_of(source, limit, log), lines_of(target, limit, log)], 0
     while True:
         fields = [next(side, None) for side in sides]
         if fields == [None, None]:
@@ -190,7 +190,7 @@ def _parallel_lines(source: Path, target: Path, limit: int, log: Log) -> Iterato
         yield b"\t".join(both), TOO_LONG.format(limit) if max(map(len, both)) > limit else both
 
 
-def _lines(path: Path, limit: int, log: Log) -> Iterator[bytes]:
+def lines_of(path: Path, limit: int, log: Log) -> Iterator[bytes]:
     """Yields the lines of a plain or gzip file without their LF; of one longer than `limit` bytes, limit + 1 bytes."""
     number = 0
     try:

@@ -6,13 +6,14 @@ import random
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from keras_s2s import breakdown, ledger, plots
-from keras_s2s.corpus import Rows
-from keras_s2s.evaluation import Translated, inside, recall
+from keras_s2s import breakdown, forecast_report, ledger, plots
+from keras_s2s.evaluation import inside, recall
 from keras_s2s.files import write_whole
 from keras_s2s.ledger import duration
 from keras_s2s.page import Html, contents, example, facts, html, page, picture, pictures, section, table, tiles
 from keras_s2s.run import Run, RunError
+from keras_s2s.scoring import scoring_of
+from keras_s2s.scoring.text import Translated
 
 EXAMPLES = 6  # of the best, of the worst, of any
 WORDS_OF = 1_000_000  # training sources, evenly spaced, whose words count as known
@@ -24,7 +25,7 @@ class Finished(NamedTuple):
 
     run: Run
     metrics: dict[str, Any]  # metrics.json
-    sets: dict[str, Translated]  # by name, the one that is looked at closely first
+    sets: dict[str, Any]  # what was kept of each, by name, the one that is looked at closely first
 
     @property
     def name(self) -> str:
@@ -67,16 +68,10 @@ def write(path: Path, output: Path | None = None) -> Path:
 
 def single(found: Finished) -> str:
     """The report of one run as HTML."""
-    run, (name, done), kept = found.run, next(iter(found.sets.items())), inside(found.run)
+    run, name = found.run, next(iter(found.sets))
+    first, *others = KINDS.get(run.config.data.target, Texts).sections(found)
     sections = [
-        section("Scores", scores(found)), section("How it learnt", curves({found.name: found})),
-        section("Where it is good, and where not", parts(run, done),
-                note=f"On {name}, by what is read. Lines are 95 % intervals of {breakdown.SAMPLES} bootstrap samples; parts of "
-                     f"fewer than {breakdown.FEWEST} sentences are left out."),
-        section("Translations", *examples(done), note="Words that are not in the reference are dotted; words of the reference "
-                "that the translation does not have are underlined."),
-        section("Inside the model", within(kept), note="Where the decoder looks (across) while it says each piece of its "
-                "translation (down)." if kept and kept["kind"] == "attention" else ""),
+        first, section("How it learnt", curves({found.name: found})), *others,
         section("Where the time went", ledger.times(run)),
         section("Data", ledger.data(run)), section("Exports", ledger.exports(run)),
         section("Configuration", ledger.configuration(run), note="What differs from the defaults is marked."),
@@ -90,14 +85,40 @@ def head(found: Finished, name: str) -> Html:
     kind = f"{model.cell.upper()}, {model.num_layers} layer{'s' * (model.num_layers > 1)} of {model.units}" + (
         ", bidirectional" * model.bidirectional) + (f", {model.attention} attention" if model.attention != "none" else
                                                     ", the context vector alone")
-    low, high = row["bleu_interval"]
     return Html(f"<header><h1>{html(found.name)}</h1><p class=\"note\">{html(kind)}</p></header>") + tiles({
-        f"BLEU on {name}": Html(f"{row['bleu']:.1f}<small>95 %: {low:.1f} to {high:.1f}</small>"),
-        f"chrF on {name}": Html(f"{row['chrf']:.1f}<small>{row['sentences']:,} sentences</small>"),
-        "exact": Html(f"{row['exact_match']:.1f} %<small>equal to a reference</small>"),
+        **KINDS.get(found.run.config.data.target, Texts).tiles(row, name),
         "trained": Html(f"{duration(training.get('seconds', 0))}<small>{training.get('epochs', 0)} epochs, "
                         f"{training.get('steps', 0):,} steps</small>"),
         "weights": Html(f"{training.get('weights', 0):,}<small>best after epoch {training.get('best_epoch', '?')}</small>")})
+
+
+class Texts:
+    """What only a report on translations has."""
+
+    @staticmethod
+    def tiles(row: dict[str, Any], name: str) -> dict[str, Html]:
+        """The most important figures of a set."""
+        low, high = row["bleu_interval"]
+        return {f"BLEU on {name}": Html(f"{row['bleu']:.1f}<small>95 %: {low:.1f} to {high:.1f}</small>"),
+                f"chrF on {name}": Html(f"{row['chrf']:.1f}<small>{row['sentences']:,} sentences</small>"),
+                "exact": Html(f"{row['exact_match']:.1f} %<small>equal to a reference</small>")}
+
+    @staticmethod
+    def sections(found: Finished) -> list[Html]:
+        """Scores first, then what follows the curves."""
+        (name, done), kept = next(iter(found.sets.items())), inside(found.run)
+        return [
+            section("Scores", scores(found)),
+            section("Where it is good, and where not", parts(found.run, done),
+                    note=f"On {name}, by what is read. Lines are 95 % intervals of {breakdown.SAMPLES} bootstrap samples; "
+                         f"parts of fewer than {breakdown.FEWEST} sentences are left out."),
+            section("Translations", *examples(done), note="Words that are not in the reference are dotted; words of the "
+                    "reference that the translation does not have are underlined."),
+            section("Inside the model", within(kept), note="Where the decoder looks (across) while it says each piece of its "
+                    "translation (down)." if kept and kept["kind"] == "attention" else "")]
+
+
+KINDS: dict[str, Any] = {"series": forecast_report}  # what a report says of a kind of target
 
 
 def scores(found: Finished) -> Html:
@@ -132,11 +153,13 @@ def curves(found: dict[str, Finished]) -> Html:
                     drawn[shown] = tuple(zip(*points))
         return drawn
 
-    kinds = [("loss", "Loss, nats for each token", [("loss", "training"), ("dev_loss", "dev")] if len(found) == 1
-              else [("dev_loss", "dev")]),
-             ("bleu", "BLEU and chrF of the dev set" if len(found) == 1 else "BLEU of the dev set",
-              [("dev_bleu", "BLEU"), ("dev_chrf", "chrF")][:2 if len(found) == 1 else 1]),
-             ("accuracy", "Share of dev tokens right, with teacher forcing", [("dev_accuracy", "dev")]),
+    scoring = scoring_of(next(iter(found.values())).run.config)
+    heads = list(scoring.heads.items())[:2 if len(found) == 1 else 1]
+    kinds = [("loss", f"Loss: {scoring.token[0].lower()}{scoring.token[1:]}", [("loss", "training"), ("dev_loss", "dev")]
+              if len(found) == 1 else [("dev_loss", "dev")]),
+             (heads[0][0], f"{' and '.join(label for _, label in heads)} of the dev set",
+              [(f"dev_{name}", label) for name, label in heads]),
+             ("accuracy", f"Of the dev set the {scoring.right}, with teacher forcing", [("dev_accuracy", "dev")]),
              ("speed", "Target tokens a second", [("tokens_per_second", "speed")])]
     return pictures(*(picture(plots.curves(drawn, "epoch", 0 if name == "speed" else None), name, title, told(drawn))
                       for name, title, names in kinds if (drawn := lines(*names))))
@@ -150,7 +173,7 @@ def told(drawn: dict[str, Any]) -> str:
 
 def parts(run: Run, done: Translated) -> Html:
     """Scores by source length and by unseen words, and how the lengths of translations compare."""
-    train = Rows(run.data / "train.tsv")
+    train = run.rows("train")
     every = -(-len(train) // WORDS_OF)
     known = breakdown.known_words(train[i][0].decode() for i in range(0, len(train), every))
     sides = (done.sources, done.references, done.hypotheses)

@@ -7,7 +7,7 @@ import mmap
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -65,6 +65,26 @@ class Rows:
         """Returns the sources and the targets of rows, in the order asked for."""
         pairs = [self[int(row)] for row in indices]
         return [source for source, _ in pairs], [target for _, target in pairs]
+
+    about = ("words a source", "words a target")  # what `described` tells
+
+    def described(self) -> tuple[Any, ...]:
+        """Some figures for a person, of at most 20,000 pairs."""
+        sides = self.read(range(0, len(self), 1 + len(self) // 20_000))
+        return tuple(round(sum(len(text.decode().split()) for text in side) / max(1, len(side)), 1) for side in sides)
+
+    def raws(self, indices: Iterable[int]) -> tuple[list[str], list[str]]:
+        """The same as text: how `Predictor.predict` takes sources."""
+        sources, targets = self.read(indices)
+        return [text.decode() for text in sources], [text.decode() for text in targets]
+
+    def lengths(self) -> np.ndarray | None:
+        """Steps of each source and target [N, 2]; None, for text has to be measured."""
+        return None
+
+    def learnable(self, side: int, most: int) -> Iterator[str]:
+        """What a source (side 0) or target (1) learns its vocabulary from: at most so many texts, evenly spaced."""
+        return (self[row][side].decode() for row in range(0, len(self), max(1, -(-len(self) // most))))
 
     def _load_index(self, file: BinaryIO) -> np.ndarray:
         """The index, int64: the file's time of change, where each line begins, the file's size."""

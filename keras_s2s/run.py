@@ -15,6 +15,7 @@ from typing import Any
 
 from keras_s2s import lock
 from keras_s2s.config import Config, Data, Search
+from keras_s2s.corpora import corpus_of
 from keras_s2s.corpus import split_names
 from keras_s2s.files import write_whole
 from keras_s2s.state import State
@@ -22,7 +23,8 @@ from keras_s2s.terminal import load_tensorflow
 
 VERSIONED = ("keras_s2s", "tensorflow", "keras", "tensorflow-text", "sentencepiece", "sacrebleu")
 SPLITS_OF_PHRASEBOOK = {"train": ("train",), "dev": ("dev",), "test": ("test", "free")}
-OF_THE_MODEL = ("data.source", "data.target", "data.source_tokenizer", "data.target_tokenizer")  # and the section model
+OF_THE_MODEL = ("data.source", "data.target", "data.source_tokenizer", "data.target_tokenizer")  # and these sections:
+SECTIONS_OF_THE_MODEL = ("model", "series")
 MAY_CHANGE = ("train.epochs", "train.patience", "train.save_every_steps", "train.save_every_minutes")  # on resuming
 
 
@@ -114,7 +116,19 @@ class Run:
 
     def splits(self) -> list[str]:
         """Names of the data sets in data/: train, dev, test, ..."""
-        return [name for name in split_names(self.corpus) if (self.data / f"{name}.tsv").exists()]
+        return [name for name in split_names(self.corpus) if self.file(name).exists()]
+
+    def file(self, name: str) -> Path:
+        """Where a data set lies."""
+        return self.data / f"{name}{corpus_of(self.config).suffix}"
+
+    def rows(self, name: str) -> Any:
+        """The pairs of a data set by number.
+
+        Raises:
+            CorpusError: they cannot be read.
+        """
+        return corpus_of(self.config).rows(self.file(name), self.config, name == "train")
 
     def claim(self) -> None:
         """Keeps other trainings away until this process ends."""
@@ -122,7 +136,7 @@ class Run:
 
     def made_of(self) -> dict[str, str]:
         """What the run is trained on: the name of each vocabulary and of the sets of pairs -> SHA-256."""
-        files = [*sorted(self.assets.glob("[!.]*")), *(self.data / f"{name}.tsv" for name in ("train", "dev"))]
+        files = [*sorted(self.assets.glob("[!.]*")), *map(self.file, ("train", "dev"))]
         return {file.relative_to(self.path).as_posix(): _sha256(file) for file in files if file.is_file()}
 
     def require_unchanged(self, state: State, training: bool = False) -> None:
@@ -145,8 +159,8 @@ class Run:
         for section, fields in json.loads(json.dumps(dataclasses.asdict(self.config))).items():  # tuples as a state has them
             for name, value in fields.items():
                 then, full = state.config.get(section, {}).get(name, value), f"{section}.{name}"
-                matters = section in ("data", "model", "train") and full not in MAY_CHANGE if training else (
-                    section == "model" or full in OF_THE_MODEL)
+                matters = section in ("data", "train", *SECTIONS_OF_THE_MODEL) and full not in MAY_CHANGE if training else (
+                    section in SECTIONS_OF_THE_MODEL or full in OF_THE_MODEL)
                 if matters and then != value:
                     changed.append(f"{full} in config.json (it was {then!r}, it is {value!r})")
         if changed:

@@ -7,6 +7,7 @@ settings and scores. Runs that are finished are not made again; one that fails d
 from __future__ import annotations
 
 import argparse
+import contextlib
 import copy
 import itertools
 from collections.abc import Callable, Sequence
@@ -16,6 +17,7 @@ from typing import Any
 from keras_s2s.config import Config, require
 from keras_s2s.files import write_whole
 from keras_s2s.run import Run
+from keras_s2s.scoring import scoring_of
 from keras_s2s.terminal import say
 
 
@@ -86,19 +88,22 @@ def conclude(folder: Path, names: Sequence[str], failed: dict[str, str]) -> None
     """Prints the table of the runs and writes it to sweep.tsv, the best dev BLEU first, and compares them in a page."""
     from keras_s2s import comparison
 
-    rows = []
+    rows, scoring = [], None
     for name in names:
         if name in failed or not finished(folder / name):
             continue
         run = Run.open(folder / name)
         found = run.metrics()
         columns = {"run": name}
+        scoring = scoring_of(run.config)
         for split in run.splits()[1:]:
-            columns |= {f"{split} BLEU": f"{found[split]['bleu']:.2f}", f"{split} chrF": f"{found[split]['chrf']:.2f}"}
+            columns |= {f"{split} {label}": f"{found[split][head]:.{scoring.decimals + 1}f}"
+                        for head, label in scoring.heads.items()}
         rows.append(columns | {"weights": str(found["training"]["weights"]), "seconds": str(found["training"]["seconds"])})
-    rows.sort(key=lambda row: -float(row["dev BLEU"]))
-    if not rows:
+    if scoring is None:
         return
+    head, label = next(iter(scoring.heads.items()))
+    rows.sort(key=lambda row: float(row[f"dev {label}"]) * (1 if head in scoring.falling else -1))
     lines = [list(rows[0]), *(list(row.values()) for row in rows)]
     write_whole(folder / "sweep.tsv", "".join("\t".join(line) + "\n" for line in lines).encode())
     widths = [max(map(len, column)) for column in zip(*lines)]
@@ -106,6 +111,7 @@ def conclude(folder: Path, names: Sequence[str], failed: dict[str, str]) -> None
                                    for place, (cell, width) in enumerate(zip(line, widths))) for line in lines))
     say(f"\ntable     {folder / 'sweep.tsv'}")
     if len(rows) > 1:
-        best = [folder / row["run"] for row in rows]
-        say(f"page      {comparison.write(best, folder / 'comparison.html')}")
-    say(f"\nnext:\n  tensorboard --logdir {folder}\n  keras-s2s translate '{folder / rows[0]['run']}'")
+        with contextlib.suppress(ValueError):  # of runs that cannot be compared word by word
+            best = [folder / row["run"] for row in rows]
+            say(f"page      {comparison.write(best, folder / 'comparison.html')}")
+    say(f"\nnext:\n  tensorboard --logdir {folder}\n  keras-s2s inspect '{folder / rows[0]['run']}'")

@@ -84,8 +84,8 @@ class TeacherForced(keras.Model):
         No gradient flows through the choice of a token, so this equals training inside the loop, at the cost of a forward pass.
         """
         keep = tf.random.stateless_uniform(
-            tf.shape(target_in), seed=tf.stack([self.settings.seed, tf.cast(self.optimizer.iterations, tf.int32)]))
-        true = tf.where(keep < self.settings.teacher_forcing, target_in, -1)
+            tf.shape(target_in)[:2], seed=tf.stack([self.settings.seed, tf.cast(self.optimizer.iterations, tf.int32)]))
+        keep = keep < self.settings.teacher_forcing
         encoded = self.core.encode(source)
         memory = self.core.decoder.remember(encoded)
         steps = tf.shape(target_in)[1]
@@ -93,14 +93,16 @@ class TeacherForced(keras.Model):
         def advance(t, given, inputs, state):
             inputs = inputs.write(t, given)
             logits, state = self.core.step(given, state, memory)
-            following = true[:, tf.minimum(t + 1, steps - 1)]
-            given = tf.where(following >= 0, following, self.core.target.next_input(logits))
+            after = tf.minimum(t + 1, steps - 1)
+            following = target_in[:, after]
+            own = self.core.target.next_input(logits, following)
+            given = tf.where(tf.reshape(keep[:, after], [-1] + [1] * (following.shape.rank - 1)), following, own)
             return t + 1, given, inputs, state
 
         inputs = tf.TensorArray(target_in.dtype, steps)
         _, _, inputs, _ = tf.while_loop(lambda t, *_: t < steps, advance,
                                         [tf.constant(0), target_in[:, 0], inputs, encoded.state])
-        return tf.stop_gradient(tf.transpose(inputs.stack()))
+        return tf.stop_gradient(tf.einsum("tb...->bt...", inputs.stack()))
 
     @tf.function(reduce_retracing=True)
     def _sums(self, inputs: Any, target_out: tf.Tensor, weights: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:

@@ -17,33 +17,36 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_s2s import maps, metrics, plots
+from keras_s2s import maps, plots
 from keras_s2s.checkpoints import State
 from keras_s2s.config import Config
 from keras_s2s.eventlog import EventLog
 from keras_s2s.files import write_whole
 from keras_s2s.run import Run
+from keras_s2s.scoring import Scoring
 from keras_s2s.terminal import Bar, say
 
 ABOUT = {
-    "train/loss": "Nats for each real token of one batch, with teacher forcing and dropout.",
     "train/perplexity": "e to the power of the loss.",
-    "train/accuracy": "Share of the real tokens of one batch that are answered right, with teacher forcing and dropout.",
     "train/gradient_norm": "Of the whole gradient, before clipping.",
-    "dev/loss": "Nats for each real token of the dev set, with teacher forcing, without dropout.",
-    "dev/accuracy": "Share of the real tokens of the dev set that are answered right, with teacher forcing.",
-    "dev/length_ratio": "Tokens of the translations for each token of the references; 1 is as long.",
-    "dev/repetition_rate": f"Percent of sentences that repeat {metrics.REPEATED_NGRAM} words in a row more often than their "
-                           "reference does.",
-    "dev/exact_match": "Percent of translations that equal a reference.",
-    "speed/tokens_per_second": "Real target tokens learnt from, a second.",
+    "speed/tokens_per_second": "Real steps of targets learnt from, a second.",
     "speed/memory_mib": "The most memory that the process has held, in MiB; on a GPU, the most it has held there.",
 }
 INSIDE = {
     "attention": "Where the decoder looks (across) while it says each piece (down) of its own translation.",
+    "forecasts": "What was known, what came, and what was forecast, over time; a band where quantiles are forecast.",
     "context": "Context vectors of dev sentences in two dimensions (PCA); each colour joins a sentence and its nearest.",
 }
 EMBEDDINGS = 10_000  # pieces of a vocabulary that the projector is given
+
+
+def about(scoring: Scoring) -> dict[str, str]:
+    """Words on each curve."""
+    return ABOUT | {
+        "train/loss": f"{scoring.token} of one batch, with teacher forcing and dropout.",
+        "train/accuracy": f"Of one batch the {scoring.right}, with teacher forcing and dropout.",
+        "dev/loss": f"{scoring.token} of the dev set, with teacher forcing, without dropout.",
+        "dev/accuracy": f"Of the dev set the {scoring.right}, with teacher forcing."} | scoring.about
 
 
 def settings_shown(config: Config) -> dict[str, bool | float | str]:
@@ -61,7 +64,7 @@ class TensorBoard(keras.callbacks.Callback):
     Args:
         run: whose logs/ is written.
         state: its step is the step of every point.
-        evaluate: holds the dev set's sources, references, hypotheses and, by name, their scores.
+        evaluate: holds the dev set's sources, references, answers and how they are scored.
     """
 
     def __init__(self, run: Run, state: State, evaluate: Any):
@@ -69,7 +72,7 @@ class TensorBoard(keras.callbacks.Callback):
         self.run, self.state, self.evaluate = run, state, evaluate
         self.watch = run.config.watch
         self.log = EventLog(run.logs, after=state.step)
-        self.shown = maps.pick(evaluate.sources, self.watch.sentences)
+        self.about = about(evaluate.scoring)
         self.before, self.tokens, self.profiling, self.begun = 0.0, 0.0, False, False
 
     def on_train_begin(self, logs: Any = None) -> None:
@@ -97,19 +100,19 @@ class TensorBoard(keras.callbacks.Callback):
             return
         now, loss = time.monotonic(), float(logs["loss"])
         self.log.scalars(self.state.step, {
-            "train/loss": loss, "train/perplexity": math.exp(min(50.0, loss)), "train/accuracy": float(logs["accuracy"]),
+            "train/loss": loss, **self._perplexity("train", loss), "train/accuracy": float(logs["accuracy"]),
             "train/gradient_norm": float(logs["gradient_norm"]),
             "train/learning_rate": float(self.model.optimizer.learning_rate),
-            "speed/tokens_per_second": self.tokens / max(1e-9, now - self.before), "speed/memory_mib": memory()}, ABOUT)
+            "speed/tokens_per_second": self.tokens / max(1e-9, now - self.before), "speed/memory_mib": memory()}, self.about)
         self.before, self.tokens = now, 0.0
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         dev = {f"dev/{name[4:]}": value for name, value in logs.items() if name.startswith("dev_") and name != "dev_seconds"}
-        about = ABOUT | {f"dev/{name}": f"`{signature}`" for name, signature in self.evaluate.signatures.items()}
-        self.log.scalars(self.state.step, {"dev/perplexity": math.exp(min(50.0, dev["dev/loss"])), **dev}, about)
+        told = self.about | {f"dev/{name}": f"`{signature}`" for name, signature in self.evaluate.signatures.items()}
+        self.log.scalars(self.state.step, {**self._perplexity("dev", dev["dev/loss"]), **dev}, told)
         last = epoch + 1 == self.model.settings.epochs or self.model.stop_training
         with self.model.averaged():
-            if "dev_bleu" in logs:
+            if headed(logs, self.evaluate.scoring):
                 self._sentences()
                 if self.watch.images and (last or _power_of_two((epoch + 1) // self.model.settings.evaluate_every)):
                     self._images()
@@ -122,18 +125,19 @@ class TensorBoard(keras.callbacks.Callback):
         self._stop_profiler()
 
     def _sentences(self) -> None:
-        if not self.shown:
-            return
         told = self.evaluate
-        score = metrics.METRICS["chrf"]().sentence_score
-        rows = [["source", "reference", "translation", wide("chrF")]]
-        for i in self.shown:
-            row = [told.sources[i], told.references[i], told.hypotheses[i]]
-            rows.append([plain(text) for text in row] + [wide(f"{score(row[2], [row[1]]).score:.0f}")])
-        self.log.text(self.state.step, "dev/translations", rows, "The same sentences after each evaluation.")
+        rows = told.scoring.rows(told.sources, told.references, told.answers, self.watch.sentences)
+        if rows:
+            head, *rows = rows
+            shown = [[*head[:-1], wide(head[-1])], *([*map(plain, row[:-1]), wide(row[-1])] for row in rows)]
+            self.log.text(self.state.step, "dev/translations", shown, "The same sentences after each evaluation.")
+
+    def _perplexity(self, of: str, loss: float) -> dict[str, float]:
+        return {f"{of}/perplexity": math.exp(min(50.0, loss))} if self.evaluate.scoring.perplexity else {}
 
     def _images(self) -> None:
-        found = maps.look(self.evaluate.predictor, self.evaluate.sources, self.evaluate.hypotheses)
+        told = self.evaluate
+        found = maps.look(told.predictor, told.sources, told.references, told.answers)
         drawn = [plots.png(figure) for figure in plots.inside(found, together=True)]
         if drawn:
             self.log.images(self.state.step, f"dev/{found['kind']}", [image for image, _ in drawn], drawn[0][1],
@@ -149,6 +153,11 @@ class TensorBoard(keras.callbacks.Callback):
             self.profiling = False
             with contextlib.suppress(tf.errors.OpError, OSError, RuntimeError):
                 tf.profiler.experimental.stop()
+
+
+def headed(logs: Any, scoring: Scoring) -> bool:
+    """Whether the dev set was answered and scored in that epoch."""
+    return all(f"dev_{name}" in logs for name in scoring.heads)
 
 
 def graph(model: Any) -> bytes:
@@ -239,13 +248,14 @@ class Progress(keras.callbacks.Callback):
         self.bar.close()
         line = (f"epoch {epoch + 1:>3}  loss {logs['loss']:.3f}  dev loss {logs['dev_loss']:.3f}  "
                 f"accuracy {100 * logs['dev_accuracy']:.1f} %")
-        if "dev_bleu" in logs:
-            before: Any = next((entry for entry in reversed(self.state.history[:-1]) if "dev_bleu" in entry), {})
-            for shown, name in (("BLEU", "dev_bleu"), ("chrF", "dev_chrf")):
-                line += f"  {shown} {logs[name]:.1f}"
-                line += f" ({round(logs[name] - before[name], 1) + 0.0:+.1f})" if name in before else ""
+        scoring = self.evaluate.scoring
+        if headed(logs, scoring):
+            before: Any = next((entry for entry in reversed(self.state.history[:-1]) if headed(entry, scoring)), {})
+            for name, shown in scoring.heads.items():
+                value, places = logs[f"dev_{name}"], scoring.decimals
+                line += f"  {shown} {value:.{places}f}"
+                line += f" ({round(value - before[f'dev_{name}'], places) + 0.0:+.{places}f})" if before else ""
         say(line + f"  {logs['tokens_per_second']:,.0f} tokens/s" + ("  best" if self.state.best_epoch == epoch + 1 else ""))
-        if "dev_bleu" in logs:
-            i = epoch * 37 % len(self.evaluate.sources)
-            say(f"           {self.evaluate.sources[i]}  ->  {self.evaluate.hypotheses[i]}  "
-                f"(reference: {self.evaluate.references[i]})")
+        told, i = self.evaluate, epoch * 37 % len(self.evaluate.sources)
+        if headed(logs, scoring) and (shown := scoring.example(told.sources[i], told.references[i], told.answers[i])):
+            say(f"           {shown}")

@@ -11,10 +11,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from keras_s2s import phrasebook
 from keras_s2s.config import Config
-from keras_s2s.corpus import Rows, prepare
+from keras_s2s.corpora import corpus_of
 from keras_s2s.run import MAY_CHANGE, Run, RunError, build, load
+from keras_s2s.scoring import scoring_of
 from keras_s2s.state import State, digest
 from keras_s2s.terminal import Bar, load_tensorflow, say
 from keras_s2s.timing import timed
@@ -27,6 +27,7 @@ def open_run(path: Path, config: Config, resume: bool) -> Run:
         RunError: it exists already, it does not exist, or it was made with other settings (which are named).
         LockedError: another process trains there.
     """
+    scoring_of(config).require_monitor(config.train.monitor)
     if not resume:
         return Run.create(path, config)
     run = Run.open(path)
@@ -59,32 +60,28 @@ def prepare_corpus(run: Run) -> None:
     """Reads, checks and splits the corpus into the run's data/, and prints what came of it."""
     if (run.path / "rejects.tsv").exists():
         return
-    if not run.config.data.train:
-        say("corpus: the embedded English-Hindi phrasebook (a first run; bring your own with --data)")
-        phrasebook.write(run.path / "phrasebook")
     bar = Bar("reading", 0, unit="B")
-    summary = prepare(run.corpus, run.path, bar.reach)
+    summary = corpus_of(run.config).prepare(run, bar.reach)
     bar.close()
-    say(str(summary))
+    say(summary)
 
 
 @timed("making vocabularies")
 def prepare_assets(run: Run) -> None:
-    """Learns vocabularies (or whatever source and target need) from the training pairs."""
+    """Learns vocabularies, scaling, or whatever source and target need from the training pairs."""
     load_tensorflow()
     from keras_s2s.sources import SOURCES
     from keras_s2s.targets import TARGETS
     from keras_s2s.tokenizers import LIMIT
 
-    rows = Rows(run.data / "train.tsv")
-    every = -(-len(rows) // LIMIT)
+    rows = run.rows("train")
     kinds: tuple[Any, Any] = (SOURCES[run.config.data.source], TARGETS[run.config.data.target])
     for side, kind in enumerate(kinds):
         with contextlib.suppress(ValueError):  # it is not there yet
             kind.load(run.config, run.assets)
             continue
         begun = time.monotonic()
-        made = kind.fit(run.config, (rows[i][side].decode() for i in range(0, len(rows), every)))
+        made = kind.fit(run.config, rows.learnable(side, LIMIT))
         made.save(run.assets)
         say(f"{('source', 'target')[side]}: {made.summary()}, made in {time.monotonic() - begun:.1f} s")
 
@@ -110,7 +107,7 @@ def train(run: Run, resume: bool) -> None:
         return
     keras.utils.set_random_seed(settings.seed)
     core = build(run)
-    rows, dev = Rows(run.data / "train.tsv"), Rows(run.data / "dev.tsv")
+    rows, dev = run.rows("train"), run.rows("dev")
     bar = Bar("measuring", len(rows), unit=" pairs")
     lengths = measure(rows, core.source, core.target, bar.reach)
     bar.close()
@@ -173,31 +170,32 @@ def evaluate(run: Run) -> Any:
 
     Each set's scores are written as soon as they are there; those of the same weights and search are not made again.
     """
-    from keras_s2s.evaluation import conclude, evaluate_rows, keep, recall, table
+    from keras_s2s.evaluation import conclude, keep, recall
 
     predictor = load(run.path)
-    train_rows = Rows(run.data / "train.tsv")
+    train_rows, scoring = run.rows("train"), predictor.model.target.scoring
     state = run.checkpoints.load_state()
     of = digest(repr((state.files[state.named("best")], predictor.search)).encode())
     for name in run.splits()[1:]:
         if run.metrics().get(name, {}).get("of") != of or recall(run, name) is None:
-            found, done = evaluate_rows(predictor, Rows(run.data / f"{name}.tsv"), train_rows, name)
+            found, done = scoring.evaluate(predictor, run.rows(name), train_rows, name)
             keep(run, name, done)
             run.save_metrics(**{name: {**found, "of": of}})
     conclude(run, predictor)
-    say(table({name: run.metrics()[name] for name in run.splits()[1:]}))
+    say(scoring.table({name: run.metrics()[name] for name in run.splits()[1:]}))
     return predictor
 
 
 def show(run: Run, predictor: Any) -> None:
-    """Some translations of test sentences, where things lie, and what a person would type next."""
+    """Some answers to what is in the test set, where things lie, and what a person would type next."""
     from keras_s2s import report
 
     name = run.splits()[1:3][-1]  # the first test set, or dev
-    rows = Rows(run.data / f"{name}.tsv")
-    picked = [rows[i] for i in range(0, len(rows), max(1, len(rows) // 6))][:6]
-    for (source, reference), answer in zip(picked, predictor.predict([source.decode() for source, _ in picked])):
-        say(f"  {source.decode()}\n    -> {answer.texts[0]}   (reference: {reference.decode()})")
+    rows, scoring, source = run.rows(name), predictor.model.target.scoring, predictor.model.source
+    sources, references = rows.raws(range(0, len(rows), max(1, len(rows) // 6))[:6])
+    for one in zip(sources, references, predictor.predict(sources)):
+        if shown := scoring.example(*one):
+            say(f"  {shown}")
     say(f"\nreport    {report.write(run.path)}\nscores    {run.path / 'metrics.json'}\nexports   {run.export}\n"
-        f"\nnext:\n  keras-s2s translate {run.path}\n  tensorboard --logdir {run.path.parent}\n"
+        f"\nnext:\n  keras-s2s {source.verb} {run.path}{source.given}\n  tensorboard --logdir {run.path.parent}\n"
         f"  python -m export {run.path} --format tflite --quantize int8")

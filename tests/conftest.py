@@ -49,3 +49,18 @@ def trained(tmp_path_factory):
         "data.target_tokenizer=words", "data.source_vocabulary_size=24", "data.target_vocabulary_size=24",
         "model.units=32", "model.embedding_dim=32", "model.dropout=0", "model.attention=luong",
         "model.bidirectional=true", "train.epochs=20", "train.evaluate_every=20", "train.learning_rate=0.02"))
+
+
+@pytest.fixture(scope="session")
+def forecaster(tmp_path_factory):
+    """A finished run of three series, two of them forecast with a band, made in seconds, and the CSV it learnt from.
+
+    It is shared: copy it before anything writes into it.
+    """
+    from small import finish, forecasting, write_series
+
+    folder = tmp_path_factory.mktemp("forecaster")
+    data = write_series(folder / "series.csv")
+    return finish(folder / "run", forecasting(
+        f"data.train={data}", "series.targets=wind,load", "series.loss=quantiles", "series.calendar=hour",
+        "series.relative=difference", "model.units=16", "model.attention=luong", "train.epochs=8", "train.evaluate_every=4")), data

@@ -94,3 +94,20 @@ def finish(path, made: Config):
     workflow.train(run, False)
     workflow.evaluate(run)
     return path
+
+
+def write_series(path, steps: int = 400, names=("load", "oil", "wind")):
+    """A CSV of hourly series: waves of a day, each of another phase, with a little noise; all above 0."""
+    random, hours = np.random.default_rng(5), np.arange(steps)
+    values = [10 + 3 * np.sin(2 * np.pi * (hours / 24 + i / 5)) + 0.1 * random.normal(size=steps) for i in range(len(names))]
+    times = np.datetime64("2024-01-30T00") + hours.astype("timedelta64[h]")
+    lines = [f"{str(time).replace('T', ' ')}:00:00," + ",".join(f"{series[i]:.4f}" for series in values)
+             for i, time in enumerate(times)]
+    path.write_text("\n".join([",".join(["date", *names]), *lines]) + "\n", encoding="utf-8")
+    return path
+
+
+def forecasting(*settings: str) -> Config:
+    """A tiny configuration of series, with settings changed."""
+    return config("data.source=series", "data.target=series", "series.window=24", "series.horizon=6", "train.batch_tokens=800",
+                  "train.monitor=mse", *settings)

@@ -14,18 +14,18 @@ KINDS = {"text", "series", "image", "audio"}  # of sources and targets
 # A module may import those before it and no others. sources/, targets/ and export/ are one entry each.
 LADDER = """
     config files normalize terminal state stopping timing loops
-    rows split reading corpus
+    rows split reading corpus series windows
     metrics losses schedules search attention recurrent encoder decoder
-    tokenizers sampling presets phrasebook
+    tokenizers sampling presets phrasebook corpora scoring kinds scaling
     sources targets pipeline model predictor
     lock checkpoints run
-    eventlog plots page maps breakdown evaluation ledger report comparison
+    eventlog plots page maps breakdown evaluation ledger forecast_report report comparison
     training watch callbacks
-    workflow sweep commands translating
+    workflow sweep commands translating forecasting
     cli export train
 """.split()
 LIGHT = ["keras_s2s", *(f"keras_s2s.{name}" for name in (
-    "cli", "config", "presets", "run", "corpus", "phrasebook", "metrics", "commands", "workflow", "stopping", "lock"))]
+    "cli", "config", "presets", "run", "corpus", "phrasebook", "metrics", "series", "windows", "corpora", "scoring", "commands", "workflow", "stopping", "lock"))]
 
 
 def module(path: Path) -> str:

@@ -37,7 +37,7 @@ def test_one_beam_without_length_penalty_is_greedy_search(settings):
     found = beam(lambda tokens, state: core.step(tokens, state, memory), encoded.state,
                  answer_limits(core.source.lengths(prepared), predictor.search), predictor.search,
                  core.target.symbols._replace(banned=() if core.copies else (UNK,)))
-    expected = core.target.render(found, core.copied(texts, encoded, found)).numpy()
+    expected = core.target.render(found, core.copied(texts, encoded, found))["text"].numpy()
     greedy = predictor(texts)
     assert greedy["text"].numpy().tolist() == expected.tolist()
     np.testing.assert_allclose(greedy["score"], found.scores, rtol=1e-4)

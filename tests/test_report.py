@@ -13,9 +13,10 @@ import pytest
 
 from keras_s2s import breakdown, comparison, maps, report, timing
 from keras_s2s.cli import main
-from keras_s2s.evaluation import Translated, keep, recall
+from keras_s2s.evaluation import keep, recall
 from keras_s2s.page import Html, html, marked, table
 from keras_s2s.run import Run, RunError
+from keras_s2s.scoring.text import Translated
 
 SECTIONS = ["Scores", "How it learnt", "Where it is good, and where not", "Translations", "Inside the model",
             "Where the time went", "Data", "Configuration", "Versions and sizes"]
@@ -123,7 +124,7 @@ def test_exports_are_shown_with_their_parity(run):
     text = report.write(run).read_text()
     row = re.search("model-int8.tflite</th>(.*?)</tr>", text).group(1)
     assert re.findall("<td[^>]*>(.*?)</td>", row) == ["yes", "950", "30.1", "-0.05", "50.0", "+0.10", "2.92", "1.2", ""]
-    assert "no: &lt;wrong&gt;" in text and "Of 997 dev sentences" in text
+    assert "no: &lt;wrong&gt;" in text and "Of 997 answers of the dev set" in text
 
 
 @pytest.mark.parametrize("content", ["{", "[]", "3", '{"files": 3}'])

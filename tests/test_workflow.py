@@ -41,7 +41,7 @@ def test_a_preparation_that_is_broken_off_starts_over(run, monkeypatch, writes):
 
 def test_a_prepared_corpus_is_not_read_again(run, monkeypatch):
     workflow.prepare_corpus(run)
-    monkeypatch.setattr(workflow, "prepare", None)
+    monkeypatch.setattr(workflow, "corpus_of", None)
     workflow.prepare_corpus(run)
 
 

@@ -8,58 +8,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
-from keras_s2s.config import Config
+from keras_s2s.kinds import Kind
 
 
-class Source:
+class Source(Kind):
     """What a model reads.
 
     Args:
         config: the run's configuration.
     """
 
-    signature: tf.TensorSpec  # of a batch of raw sources, such as strings [B]
+    verb = "translate"  # what answering is called, in an export's signatures
 
-    def __init__(self, config: Config):
-        self.config = config
+    given = ""  # what the command of that name is given, for those who do not know it
 
-    @classmethod
-    def fit(cls, config: Config, raws: Iterable[str]) -> Source:
-        """Makes the source from the training corpus: learns its vocabulary, its scaling, ..."""
-        raise NotImplementedError
-
-    def save(self, folder: Path) -> None:
-        """Writes what `fit` learnt to the run's assets/."""
-        raise NotImplementedError
-
-    @classmethod
-    def load(cls, config: Config, folder: Path) -> Source:
-        """Reads what `save` wrote."""
-        raise NotImplementedError
-
-    def summary(self) -> str:
-        """A few words for the terminal on what `fit` learnt."""
-        raise NotImplementedError
-
-    @property
-    def resources(self) -> list[Any]:
-        """What a SavedModel must carry for `prepare`: tables, models of tokenizers."""
-        return []
-
-    @property
-    def embeddings(self) -> tuple[list[str], Any] | None:
-        """Labels and vectors [V, E] of a vocabulary, for people to look at; None where there is none."""
-        return None
-
-    def labels(self, prepared: Any) -> list[str]:
-        """Names of the steps of one prepared source, for alignments."""
+    def sizes(self, raws: Any) -> np.ndarray:
+        """About how much work each raw source is [N] int64, for batches of like ones; 0 where there is nothing to answer."""
         raise NotImplementedError
 
     @property
@@ -70,6 +40,10 @@ class Source:
     def strings(self, raw: tf.Tensor) -> tf.Tensor:
         """Raw sources [B] -> what each step of `prepare` stands for, as strings [B, S]; only where `copied`."""
         raise NotImplementedError
+
+    def last(self, raw: tf.Tensor) -> tf.Tensor | None:
+        """What an answer goes on from: the last raw step of each source; None where an answer is a thing of its own."""
+        return None
 
     def prepare(self, raw: tf.Tensor, seed: tf.Tensor | None = None) -> tf.Tensor:
         """Raw sources [B] -> the arrays the model takes. A `seed` (int64 [2]) asks for training's augmentation, of which

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 from keras import ops
 
 from keras_s2s import tokenizers
 from keras_s2s.config import Config
-from keras_s2s.normalize import normalize_in_graph
+from keras_s2s.normalize import normalize, normalize_in_graph
 from keras_s2s.sampling import tokenize_for_training
 from keras_s2s.sources.base import Source
 from keras_s2s.tokenizers import PAD, Tokenizer
@@ -62,6 +63,12 @@ class TextSource(Source):
 
     def labels(self, prepared) -> list[str]:
         return [self.tokenizer.pieces[token] for token in prepared]
+
+    def batch(self, raws) -> np.ndarray:
+        return np.array([raw.encode("utf-8", "replace") for raw in raws], object)
+
+    def sizes(self, raws) -> np.ndarray:
+        return np.array([len(raw.encode("utf-8", "replace")) if normalize(raw) else 0 for raw in raws], np.int64)
 
     @property
     def copied(self) -> bool:

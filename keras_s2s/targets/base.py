@@ -7,14 +7,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
 
 from keras_s2s.config import Config, Search
+from keras_s2s.kinds import Kind
+from keras_s2s.scoring import Scoring, scoring_of
 
 
 class Teaching(NamedTuple):
@@ -34,49 +35,18 @@ class Teaching(NamedTuple):
         return Teaching(*(tf.gather(values, rows)[:, :steps] for values in self))
 
 
-class Target:
+class Target(Kind):
     """What a model says.
 
     Args:
         config: the run's configuration.
     """
 
-    signature: tf.TensorSpec  # of a batch of raw targets
+    scoring: Scoring  # how answers are measured and shown
 
     def __init__(self, config: Config):
-        self.config = config
-
-    @classmethod
-    def fit(cls, config: Config, raws: Iterable[str]) -> Target:
-        """Makes the target from the training corpus."""
-        raise NotImplementedError
-
-    def save(self, folder: Path) -> None:
-        """Writes what `fit` learnt to the run's assets/."""
-        raise NotImplementedError
-
-    @classmethod
-    def load(cls, config: Config, folder: Path) -> Target:
-        """Reads what `save` wrote."""
-        raise NotImplementedError
-
-    def summary(self) -> str:
-        """A few words for the terminal on what `fit` learnt."""
-        raise NotImplementedError
-
-    @property
-    def resources(self) -> list[Any]:
-        """What a SavedModel must carry for `render`: tables, models of tokenizers."""
-        return []
-
-    @property
-    def embeddings(self) -> tuple[list[str], Any] | None:
-        """Labels and vectors [V, E] of a vocabulary, for people to look at; None where there is none."""
-        return None
-
-    def labels(self, outputs: Any) -> list[str]:
-        """Names of the steps of one target, for alignments."""
-        raise NotImplementedError
+        super().__init__(config)
+        self.scoring = scoring_of(config)
 
     def prepare(self, raw: tf.Tensor, seed: tf.Tensor | None = None) -> Teaching:
         """Raw targets [B] -> Teaching; a `seed` asks for training's augmentation."""
@@ -102,8 +72,9 @@ class Target:
         """[B, T]: 1 where the step is answered right."""
         raise NotImplementedError
 
-    def next_input(self, logits) -> Any:
-        """The model's own answer as the next step's input: logits [B, V] -> [B]."""
+    def next_input(self, logits, following) -> Any:
+        """The model's own answer as the next step's input: logits [B, V], the true input -> an input like that, which keeps
+        of the true one only what is known beforehand."""
         raise NotImplementedError
 
     @property
@@ -111,15 +82,28 @@ class Target:
         """Whether an answer may have gaps, to be filled with strings of the source that attention points at."""
         return False
 
+    def beams(self, settings: Search) -> int:
+        """Answers to a source that a search follows at once."""
+        return settings.beam_size
+
     def search(self, step: Callable, state: Any, source_lengths: tf.Tensor, settings: Search, seed: tf.Tensor,
-               gaps: bool = False) -> Any:
-        """Finds answers by step(inputs [N], state) -> logits [N, V], state, over any state tree; with gaps on request."""
+               gaps: bool = False, last: Any = None) -> Any:
+        """Finds answers by step(inputs [N], state) -> logits [N, V], state, over any state tree; with gaps on request.
+        `last` is what the source says that the answer goes on from."""
         raise NotImplementedError
 
     def taught(self, found: Any) -> tf.Tensor:
         """What the decoder was given to find the answers: `Teaching.inputs` of each [B, K, T]; only where `copies`."""
         raise NotImplementedError
 
-    def render(self, found: Any, copied: tf.Tensor | None = None) -> tf.Tensor:
-        """Answers -> raw [B, K]; a gap is filled with the string of `copied` [B, K, T] at its step."""
+    def render(self, found: Any, copied: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
+        """Answers -> arrays [B, K, ...] by name, the best first; a gap is filled with the string of `copied` [B, K, T]."""
+        raise NotImplementedError
+
+    def answers(self, rendered: dict[str, Any], settings: Search) -> list[Any]:
+        """What `render` gave, as numpy arrays -> an object for each source, whose `best` is as `Rows.raws` has a target."""
+        raise NotImplementedError
+
+    def nothing(self, settings: Search) -> Any:
+        """The answer to a source that has nothing to be answered."""
         raise NotImplementedError

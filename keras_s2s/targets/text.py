@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from keras_s2s import tokenizers
@@ -17,6 +18,17 @@ from keras_s2s.sampling import tokenize_for_training
 from keras_s2s.search import Hypotheses, Symbols, answer_limits, search
 from keras_s2s.targets.base import Target, Teaching
 from keras_s2s.tokenizers import BOS, EOS, PAD, UNK, Tokenizer
+
+
+class Answer(NamedTuple):
+    """The K best answers to one source."""
+
+    texts: list[str]
+    scores: list[float]  # log-probability / length penalty, the best first
+
+    @property
+    def best(self) -> str:
+        return self.texts[0]
 
 
 class TextTarget(Target):
@@ -101,15 +113,18 @@ class TextTarget(Target):
     def accuracy(self, outputs, logits):
         return tf.cast(tf.argmax(logits, axis=-1, output_type=tf.int32) == outputs, tf.float32)
 
-    def next_input(self, logits):
+    def next_input(self, logits, following):
         return tf.argmax(logits, axis=-1, output_type=tf.int32)
+
+    def batch(self, raws) -> np.ndarray:
+        return np.array([raw.encode("utf-8", "replace") for raw in raws], object)
 
     @property
     def copies(self) -> bool:
         return self.tokenizer.whole_words
 
     def search(self, step, state, source_lengths: tf.Tensor, settings: Search, seed: tf.Tensor,
-               gaps: bool = False) -> Hypotheses:
+               gaps: bool = False, last: Any = None) -> Hypotheses:
         symbols = self.symbols._replace(banned=()) if gaps else self.symbols
         return search(step, state, answer_limits(source_lengths, settings), settings, symbols=symbols, seed=seed)
 
@@ -118,11 +133,18 @@ class TextTarget(Target):
         longest = tf.maximum(1, tf.reduce_max(found.lengths))
         return tf.concat([tf.fill(tf.shape(found.tokens[:, :, :1]), BOS), found.tokens[:, :, :longest - 1]], axis=2)
 
-    def render(self, found: Hypotheses, copied: tf.Tensor | None = None) -> tf.Tensor:
+    def render(self, found: Hypotheses, copied: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
         shape, lengths = tf.shape(found.tokens), tf.reshape(found.lengths, [-1])  # B, K, T
 
         def ragged(steps: tf.Tensor) -> tf.RaggedTensor:
             return tf.RaggedTensor.from_tensor(tf.reshape(steps, [-1, tf.shape(steps)[2]]), lengths=lengths)
 
         texts = self.tokenizer.detokenize(ragged(found.tokens), None if copied is None else ragged(copied))
-        return tf.reshape(normalize_in_graph(texts), shape[:2])
+        return {"text": tf.reshape(normalize_in_graph(texts), shape[:2]), "score": found.scores}
+
+    def answers(self, rendered: dict[str, Any], settings: Search) -> list[Answer]:
+        return [Answer([word.decode() for word in words], scores.tolist())
+                for words, scores in zip(rendered["text"], rendered["score"])]
+
+    def nothing(self, settings: Search) -> Answer:
+        return Answer([""] * settings.beam_size, [0.0] * settings.beam_size)

@@ -1,4 +1,4 @@
-"""evaluation.py: what metrics.json and the table say of translations."""
+"""scoring/: what metrics.json and the table say of translations."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import pytest
 import keras_s2s
 from keras_s2s import metrics
 from keras_s2s.corpus import Rows
-from keras_s2s.evaluation import Translated, evaluate_rows, scores, table, translate_rows
+from keras_s2s.scoring.text import TextScoring, Translated, scores, translate_rows
 from small import NAMED, write_tsv
 
 REFERENCES = [target for _, target in NAMED[:20]]
@@ -40,7 +40,7 @@ def test_sources_that_training_never_saw_are_scored_apart():
 
 def test_the_table_shows_every_set_and_the_signatures():
     results = {"dev": scores(translated(REFERENCES)), "test": scores(translated(["गलत"] * 20), np.arange(20) >= 10)}
-    lines = table(results).splitlines()
+    lines = TextScoring().table(results).splitlines()
     assert lines[1].split()[:3] == ["dev", "20", "100.0"]
     assert lines[2].split()[:3] == ["test", "20", "0.0"]
     assert "not in training" in lines[3]
@@ -54,6 +54,6 @@ def test_rows_are_translated_in_their_order_and_known_ones_told_apart(trained, t
     done = translate_rows(predictor, rows)
     assert list(zip(done.sources, done.references)) == pairs
     assert done.hypotheses == predictor.translate([source for source, _ in pairs])
-    found, again = evaluate_rows(predictor, rows, train, "some")
+    found, again = TextScoring().evaluate(predictor, rows, train, "some")
     assert found["unseen"]["sentences"] == 1
     assert found["bleu"] == metrics.score(again.hypotheses, again.references, again.sources).bleu

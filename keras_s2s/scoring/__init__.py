@@ -1,0 +1,17 @@
+"""How answers of each kind of target are measured and shown; adding a kind is a class and an entry here."""
+
+from __future__ import annotations
+
+from keras_s2s.config import Config
+from keras_s2s.scoring.base import Measured, Scoring
+from keras_s2s.scoring.series import SeriesScoring
+from keras_s2s.scoring.text import TextScoring
+
+SCORINGS: dict[str, type[Scoring]] = {"text": TextScoring, "series": SeriesScoring}
+
+__all__ = ["SCORINGS", "Measured", "Scoring", "scoring_of"]
+
+
+def scoring_of(config: Config) -> Scoring:
+    """How a run's answers are measured and shown, as its target has them."""
+    return SCORINGS[config.data.target]()
