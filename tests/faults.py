@@ -1,5 +1,8 @@
 """What training and its files survive: python tests/faults.py prints a table - fault, times tried, runs lost, bits different.
 
+    python tests/faults.py                          some 300 faults in small runs
+    python tests/faults.py --real [ARGUMENT ...]    one run of `train.py ARGUMENT ...` as it is, and one killed again and again
+
 A run is lost when it cannot be gone on with; bits are different when what comes out is not, to the last bit, what comes out
 of a run that nothing befell: weights, optimizer slots, seeds, averages, best weights, patience, history. Times are not
 compared. Processes are real and are killed from outside.
@@ -93,11 +96,20 @@ def outcome(run: Path) -> dict:
     return {name: state[name] for name in ("step", "best", "best_epoch", "waited", "files", "made_of")} | {"history": history}
 
 
-def stopped(run: Path, numbers: list[int], *arguments: str) -> list[int | None]:
-    """Stops a training by each of the signals at a random moment, resumes it each time, at last to its end; returns exit
-    statuses."""
+def stopped(run: Path, numbers: list[int], *arguments: str, within: float = 0.3) -> list[int | None]:
+    """Stops a training by each of the signals at a random moment, resumes it each time, at last to its end.
+
+    Args:
+        run: the run directory.
+        numbers: of the signals.
+        arguments: of train.py.
+        within: seconds after a save.
+
+    Returns:
+        exit statuses.
+    """
     drawn = random.Random(1)
-    return [*(Training(run, *arguments).stop(number, drawn.random() * 0.3) for number in numbers),
+    return [*(Training(run, *arguments).stop(number, drawn.random() * within) for number in numbers),
             Training(run, *arguments).end()]
 
 
@@ -255,9 +267,22 @@ def rows(quick: bool):
                 yield f"{signal.Signals(number).name} while training ({cell.upper()})", tried, int(last != 0), int(differs)
 
 
+def real_rows(arguments: list[str], kills: int = 6):
+    """The row of one real run, killed at random moments of its epochs."""
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        Training(folder / "whole", *arguments).end()
+        *codes, last = stopped(folder / "killed", [signal.SIGKILL] * kills, *arguments, within=12)
+        wanted = outcome(folder / "whole")
+        differs = last != 0 or outcome(folder / "killed") != wanted
+        yield (f"SIGKILL, a run of {wanted['step']:,} steps", sum(code == -signal.SIGKILL for code in codes), int(last != 0),
+               int(differs))
+
+
 def main() -> int:
     lines = []
-    for name, times, lost, different in rows("--quick" in sys.argv):
+    real = sys.argv[sys.argv.index("--real") + 1:] if "--real" in sys.argv else None
+    for name, times, lost, different in rows("--quick" in sys.argv) if real is None else real_rows(real):
         lines.append((times, lost, different))
         print(f"{name:<40}{times:>6}{lost:>6}{different:>6}", flush=True)
     total = [sum(column) for column in zip(*lines)]
