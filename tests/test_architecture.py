@@ -17,7 +17,7 @@ LADDER = """
     rows split reading corpus series windows
     metrics losses schedules search attention recurrent encoder decoder
     tokenizers sampling presets phrasebook corpora scoring kinds scaling
-    sources targets pipeline model predictor
+    tokenized sources targets pipeline model predictor
     lock checkpoints run
     eventlog plots page maps breakdown evaluation ledger forecast_report report comparison
     training watch callbacks

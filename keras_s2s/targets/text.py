@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import keras
-import numpy as np
 import tensorflow as tf
 
-from keras_s2s import tokenizers
 from keras_s2s.config import Config, Search
 from keras_s2s.losses import token_cross_entropy
 from keras_s2s.normalize import normalize_in_graph
-from keras_s2s.sampling import tokenize_for_training
 from keras_s2s.search import Hypotheses, Symbols, answer_limits, search
 from keras_s2s.targets.base import Target, Teaching
+from keras_s2s.tokenized import Tokenized
 from keras_s2s.tokenizers import BOS, EOS, PAD, UNK, Tokenizer
 
 
@@ -31,7 +27,7 @@ class Answer(NamedTuple):
         return self.texts[0]
 
 
-class TextTarget(Target):
+class TextTarget(Tokenized, Target):
     """Sentences. Teacher forcing on "a b c":
 
         inputs   BOS  a  b  c    PAD        weights  1  1  1  1    0
@@ -42,12 +38,12 @@ class TextTarget(Target):
         tokenizer: of the target language.
     """
 
+    side = "target"
     signature = tf.TensorSpec([None], tf.string, name="target_text")
     symbols = Symbols(pad=PAD, bos=BOS, eos=EOS, banned=(UNK,))
 
     def __init__(self, config: Config, tokenizer: Tokenizer):
-        super().__init__(config)
-        self.tokenizer = tokenizer
+        super().__init__(config, tokenizer)
         model = config.model
         self.embedding = keras.layers.ReversibleEmbedding(
             tokenizer.vocabulary_size, model.embedding_dim, reverse_dtype="float32", name="target_embedding",
@@ -59,35 +55,8 @@ class TextTarget(Target):
         self.projection = None if model.tied_embeddings else keras.layers.Dense(
             tokenizer.vocabulary_size, dtype="float32", name="projection")
 
-    @classmethod
-    def fit(cls, config: Config, raws: Iterable[str]) -> TextTarget:
-        kind = tokenizers.TOKENIZERS[config.data.target_tokenizer]
-        return cls(config, kind.train(raws, config.data.target_vocabulary_size))
-
-    def save(self, folder: Path) -> None:
-        tokenizers.save(self.tokenizer, folder, "target")
-
-    @classmethod
-    def load(cls, config: Config, folder: Path) -> TextTarget:
-        return cls(config, tokenizers.load(config.data.target_tokenizer, folder, "target"))
-
-    def summary(self) -> str:
-        return f"{self.tokenizer.vocabulary_size:,} {self.config.data.target_tokenizer} tokens"
-
-    @property
-    def resources(self) -> list[Any]:
-        return self.tokenizer.resources
-
-    @property
-    def embeddings(self) -> tuple[list[str], Any]:
-        return self.tokenizer.pieces, self.embedding.embeddings
-
-    def labels(self, outputs) -> list[str]:
-        return [self.tokenizer.pieces[token] for token in outputs]
-
     def prepare(self, raw: tf.Tensor, seed: tf.Tensor | None = None) -> Teaching:
-        tokens = tokenize_for_training(self.tokenizer, normalize_in_graph(raw), self.config.data.subword_sampling, seed)
-        return self.shift(tokens)
+        return self.shift(self.tokens(raw, seed))
 
     @staticmethod
     def shift(tokens: tf.RaggedTensor) -> Teaching:
@@ -115,9 +84,6 @@ class TextTarget(Target):
 
     def next_input(self, logits, following):
         return tf.argmax(logits, axis=-1, output_type=tf.int32)
-
-    def batch(self, raws) -> np.ndarray:
-        return np.array([raw.encode("utf-8", "replace") for raw in raws], object)
 
     @property
     def copies(self) -> bool:
