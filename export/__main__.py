@@ -10,9 +10,10 @@ from keras_s2s.terminal import load_tensorflow
 FORMATS = ("saved_model", "tflite", "web")
 QUANTIZATIONS = ("none", "float16", "int8")
 HELP = """formats:
-  saved_model  RUN/export/saved_model: for servers, strings in and out
+  saved_model  RUN/export/saved_model: for servers, strings in and out; series: numbers in and out
   tflite       RUN/export/model-float32.tflite, model-float16.tflite, model-int8.tflite: one file for a phone, bytes of text
-               in and out, no tokenizer beside it; published only if it says what the model says (see export/report.json)
+               (or numbers) in and out, no tokenizer beside it; published only if it says what the model says (see
+               export/report.json)
   web          RUN/export/web: a translator page with that file, for any static server; works offline"""
 
 

@@ -108,6 +108,8 @@ class Series:
         _choice("series", "loss", self.loss, SERIES_LOSSES)
         for name in self.calendar:
             _choice("series", "calendar", name, CALENDAR)
+        require(self.regular or not self.calendar, "`series.calendar` needs `series.regular`: of rows that each are a step the "
+                "times ahead are not known. Leave it empty: --set series.calendar=")
         for name, low in (("window", 2), ("horizon", 1), ("stride", 1), ("fill", 0), ("season", 0)):
             _between("series", name, getattr(self, name), low)
         require(self.season <= self.window, f"`series.season` must be at most `series.window` {self.window}, so that a window "

@@ -109,15 +109,22 @@ def _rows(path: Path, log: Log) -> Iterator[tuple[int, list[str]]]:
     lines = (line.decode("utf-8-sig", "replace").rstrip("\r") for line in lines_of(path, LINE, log))
     head = next(lines, "")
     sign = max(",;\t", key=head.count)
-    names = [name.strip() for name in next(csv.reader([head], delimiter=sign), [])]
+    names = [name.strip() for name in _cells(path, 1, head, sign)]
     yield 1, names
     for number, line in enumerate(lines, 2):
         if line.strip():
-            cells = next(csv.reader([line], delimiter=sign))
+            cells = _cells(path, number, line, sign)
             if len(cells) != len(names):
                 raise CorpusError(f"{path}, line {number:,} must have {len(names)} cells like the first; it has {len(cells)}: "
                                   f"{line[:60]!r}. Mend the line.")
             yield number, cells
+
+
+def _cells(path: Path, number: int, line: str, sign: str) -> list[str]:
+    try:
+        return next(csv.reader([line], delimiter=sign), [])
+    except csv.Error as error:
+        raise CorpusError(f"{path}, line {number:,} is no line of a CSV: {error}. Mend the line.") from None
 
 
 def _wanted(file: str, head: list[str], time: str, names: list[str]) -> list[int]:

@@ -5,6 +5,8 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from small import forecasting, write_series
 
 from keras_s2s.config import Series
@@ -18,11 +20,11 @@ from keras_s2s.windows import Windows, valid_starts
 HOURLY = ["date,load,oil", "2024-01-01 00:00,1,10", "2024-01-01 01:00,2,20", "2024-01-01 02:00,3,30", "2024-01-01 03:00,4,40"]
 
 
-def table(tmp_path, lines, *settings, columns=()):
+def table(tmp_path, lines, *changes, columns=()):
     path = tmp_path / "series.csv"
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     log = Log()
-    return read(forecasting(*settings).series, [str(path)], log, columns), log
+    return read(forecasting(*changes).series, [str(path)], log, columns), log
 
 
 def test_a_csv_is_read_with_its_times_and_step(tmp_path):
@@ -190,3 +192,25 @@ def test_no_window_is_kept_in_memory(tmp_path):
     tracemalloc.stop()
     assert len(rows) > 2000 and isinstance(rows, Windows)
     assert held < 8 * 200 * 4 * 20  # bytes of twenty windows
+
+
+EDIT = st.tuples(st.floats(0, 1), st.sampled_from(
+    [b"", b'"', b"\n", b"\r", b"\0", b",", b";", b"x", b"\xff", b"1e400", b"nan", b"9999-12-31", b"0001-01-01", b"-", b"9" * 140_000]))
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(edits=st.lists(EDIT, max_size=6), cut=st.integers(0, 60), regular=st.booleans())
+def test_whatever_is_in_a_file_it_is_read_or_refused_by_name(tmp_path, edits, cut, regular):
+    content = bytearray("\n".join(HOURLY * 2).encode())
+    for place, text in edits:
+        i = int(place * len(content))
+        content[i:i + 1] = text
+    path = tmp_path / "any.csv"
+    path.write_bytes(bytes(content[:len(content) - cut]))
+    try:
+        layout, steps = read(Series(regular=regular), [str(path)], Log())
+    except CorpusError as error:
+        assert "any.csv" in str(error) or "must" in str(error) or "need" in str(error)
+        return
+    assert np.isfinite(steps[:, 0]).all() and (np.diff(steps[:, 0]) > 0).all() and layout.season() >= 1
+    assert layout.shown(steps[0, 0]) and layout.shown(steps[-1, 0])
