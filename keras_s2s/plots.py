@@ -181,8 +181,9 @@ def _over_time(axes: Any, times: Sequence[Any], series: str, past: Sequence[floa
     if len(band):
         axes.fill_between(after, *([past[-1], *edge] for edge in band), color=COLOURS[0], alpha=0.2, linewidth=0, label="band")
     axes.plot(after, [past[-1], *line], color=COLOURS[0], linewidth=1.6, label="forecast")
-    axes.set_title(series, fontsize=9, color=INK, fontfamily=axes.families)
-    axes.legend(fontsize=7.5, frameon=False, labelcolor=INK)
+    axes.set_title(series, fontsize=9, color=INK, fontfamily=axes.families, loc="left", pad=16)
+    axes.legend(fontsize=7.5, frameon=False, labelcolor=INK, ncol=4, loc="lower right", bbox_to_anchor=(1, 1), columnspacing=1,
+                handlelength=1.4, borderaxespad=0.2)
 
 
 def _free(boxes: list[tuple[float, float, float, float]], at: np.ndarray, text: str) -> tuple[float, float] | None:

@@ -13,5 +13,5 @@ __all__ = ["SCORINGS", "Measured", "Scoring", "scoring_of"]
 
 
 def scoring_of(config: Config) -> Scoring:
-    """How a run's answers are measured and shown, as its target has them."""
-    return SCORINGS[config.data.target]()
+    """How a run's answers are measured and shown: as its target has them, as texts where that says nothing else."""
+    return SCORINGS.get(config.data.target, TextScoring)()
