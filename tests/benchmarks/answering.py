@@ -88,7 +88,7 @@ def prepared_peer(run: Path, sets: dict[str, list[tuple[str, str]]], folder: Pat
     cut = {name: list(zip(*([" ".join(pieces) for pieces in cutter.encode([pair[side] for pair in pairs], out_type=str)]
                             for side, cutter in enumerate(cutters)))) for name, pairs in sets.items()}
     peer = joeynmt.Peer(folder)
-    peer.prepare(cut, max(cutter.get_piece_size() for cutter in cutters))
+    peer.prepare(cut | {"dev": cut["dev"][:20]}, max(cutter.get_piece_size() for cutter in cutters))
     peer.train(UPDATES)
     return peer
 

@@ -26,7 +26,6 @@ data:
   train: {folder}/train
   dev: {folder}/dev
   dataset_type: plain
-  sample_dev_subset: 20
   src: {{lang: source, max_length: 200, level: word, voc_limit: {vocabulary}, voc_min_freq: 1}}
   trg: {{lang: target, max_length: 200, level: word, voc_limit: {vocabulary}, voc_min_freq: 1}}
 testing: {{beam_size: {beam}, beam_alpha: {alpha}, batch_size: 64, batch_type: sentence, max_output_length: {longest}}}
