@@ -100,10 +100,10 @@ class Peer:
         return sources.count("\n") / (sum(map(float, found)) or whole), whole
 
     def _config(self, updates: int, beam: int) -> Path:
-        path = self.folder / "config.yaml"
+        path, every = self.folder / "config.yaml", max(1, updates // 3)
         path.write_text(CONFIG.format(
             version=VERSION, folder=self.folder, vocabulary=self.vocabulary, beam=beam, alpha=1.0 if beam > 1 else -1,
-            longest=self.longest, batch=self.batch, updates=updates, every=max(1, updates // 3), units=self.units,
+            longest=self.longest, batch=self.batch, updates=3 * every, every=every, units=self.units,
             half=self.units // 2))
         return path
 
