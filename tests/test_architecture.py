@@ -14,7 +14,7 @@ KINDS = {"text", "series", "image", "audio"}  # of sources and targets
 # A module may import those before it and no others. sources/, targets/ and export/ are one entry each.
 LADDER = """
     config files normalize terminal state stopping timing loops
-    rows split reading corpus series windows
+    rows split reading sentences corpus series windows
     metrics losses schedules search attention recurrent encoder decoder
     tokenizers sampling presets phrasebook corpora scoring kinds scaling
     tokenized sources targets pipeline model predictor
