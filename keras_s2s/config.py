@@ -59,7 +59,7 @@ class Data:
     train: tuple[str, ...] = ()
     dev: tuple[str, ...] = ()  # empty: split off the training data, no sentence on both sides
     test: tuple[str, ...] = ()  # empty: split off as well, unless `dev` is given
-    corpus: str = "pairs"  # what files of text hold: pairs, or sentences of plain text, each cut into a beginning and its rest
+    corpus: str = "pairs"  # of text files: pairs, or sentences, each cut into a beginning and its rest
     cuts: int = 2  # of a sentence at most, each at another space; only where the corpus is sentences
     columns: tuple[int, ...] = (1, 2)  # of a TSV that hold source and target, counted from 1
     max_characters: int = 1000  # a longer source or target is rejected, with its line
@@ -179,7 +179,7 @@ class Train:
     ema: float = 0.0  # momentum of the weights' moving average, such as 0.999; 0: off
     parts: int = 2  # of a batch, computed side by side on a CPU's cores; the gradient is the whole batch's; 1 on a GPU
     precision: str = "float32"  # float32, or for GPUs mixed_float16, mixed_bfloat16
-    monitor: str = "loss"  # the best checkpoint and early stopping go by dev loss, bleu or chrf; of sentences next_word; of series by loss, mse, mae
+    monitor: str = "loss"  # what the best is by: dev loss, bleu, chrf; of sentences also next_word; of series loss, mse, mae
     patience: int = 0  # evaluations without a better dev score before training stops; 0: never
     evaluate_every: int = 1  # epochs between translations of the dev set
     save_every_steps: int = 0  # 0: at each end of an epoch and by time

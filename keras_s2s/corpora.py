@@ -85,5 +85,5 @@ TEXTS: dict[str, Any] = {"pairs": Pairs, "sentences": Sentences}  # what files o
 
 
 def corpus_of(config: Config) -> Any:
-    """How the files of a configuration are read: as its source has them, as `data.corpus` says where that has nothing to say."""
+    """How the files of a configuration are read: as its source has them, or where that says nothing as `data.corpus` does."""
     return CORPORA.get(config.data.source, TEXTS[config.data.corpus])
