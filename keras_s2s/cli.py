@@ -36,9 +36,10 @@ def training_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
         + "\n\nexamples:\n  python train.py --data pairs.tsv --run runs/mine\n"
           "  python train.py --preset attention --data train.en,train.hi --dev dev.tsv --set model.units=512\n"
           "  python train.py --preset forecast --data load.csv --set series.horizon=24\n"
+          "  python train.py --preset next-word --data 'books/*.txt'\n"
           "  python train.py --run runs/mine --resume")
     parser.add_argument("--data", nargs="+", metavar="FILE", default=(),
-                        help="TSV files, globs, or SOURCE-FILE,TARGET-FILE; CSV of series; .gz too; default: the phrasebook")
+                        help="TSV files, globs, or SOURCE-FILE,TARGET-FILE; CSV of series; text; .gz too; default: phrasebook")
     parser.add_argument("--dev", nargs="+", metavar="FILE", default=(), help="default: split off, no sentence on both sides")
     parser.add_argument("--test", nargs="+", metavar="FILE", default=(), help="one or more sets to score at the end")
     parser.add_argument("--columns", metavar="S,T", help="columns of a TSV with source and target, from 1; default: 1,2")
@@ -130,6 +131,8 @@ def _parser() -> argparse.ArgumentParser:
 
     _translate_options(commands.add_parser("translate", help="standard input or files, a line out for each line in"))
 
+    _complete_options(commands.add_parser("complete", help="the next words of a text, for a run of sentences"))
+
     _forecast_options(commands.add_parser("forecast", help="the steps that follow the end of a CSV, for a run of series"))
 
     evaluate = commands.add_parser("evaluate", help="scores of a run on data: BLEU, chrF and the like; errors of forecasts")
@@ -169,6 +172,16 @@ def _translate_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="of sampling")
     _search_options(parser)
     parser.set_defaults(command=_translate)
+
+
+def _complete_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", type=Path, metavar="RUN")
+    parser.add_argument("text", nargs="?", metavar="TEXT",
+                        help="the beginning of a sentence; default: the lines of standard input, a prompt on a terminal")
+    parser.add_argument("--count", type=int, default=5, metavar="K", help="words suggested; default: 5")
+    parser.add_argument("--json", action="store_true", help="a JSON object a line: text, words, continuation")
+    _search_options(parser)
+    parser.set_defaults(command=_complete)
 
 
 def _forecast_options(parser: argparse.ArgumentParser) -> None:
@@ -213,6 +226,16 @@ def _translate(arguments: argparse.Namespace) -> int:
     from keras_s2s.translating import translate
 
     return translate(arguments, search)
+
+
+def _complete(arguments: argparse.Namespace) -> int:
+    search = search_settings(arguments.run, arguments)
+    if not 1 <= arguments.count <= 100:
+        raise ValueError(f"--count must be between 1 and 100; got {arguments.count}.")
+    load_tensorflow()  # only now
+    from keras_s2s.completing import complete
+
+    return complete(arguments, search)
 
 
 def _forecast(arguments: argparse.Namespace) -> int:

@@ -19,12 +19,13 @@ FORMAT = 1  # of config.json; raised when an older run can no longer be read
 
 SOURCES = ("text", "series")  # kinds of source and target: the keys of the tables in sources/ and targets/
 TARGETS = ("text", "series")
+CORPORA = ("pairs", "sentences")
 TOKENIZERS = ("sentencepiece", "characters", "words", "bytes")
 CELLS = ("lstm", "gru")
 ATTENTIONS = ("none", "luong", "bahdanau")
 OPTIMIZERS = ("sgd", "momentum", "adam", "adamw")
 SCHEDULES = ("constant", "linear", "cosine", "inverse_sqrt")
-MONITORS = ("loss", "bleu", "chrf", "mse", "mae")
+MONITORS = ("loss", "bleu", "chrf", "next_word", "mse", "mae")
 RELATIVES = ("none", "difference", "log")
 CALENDAR = ("hour", "weekday", "year")
 SERIES_LOSSES = ("mse", "huber", "quantiles")
@@ -58,6 +59,8 @@ class Data:
     train: tuple[str, ...] = ()
     dev: tuple[str, ...] = ()  # empty: split off the training data, no sentence on both sides
     test: tuple[str, ...] = ()  # empty: split off as well, unless `dev` is given
+    corpus: str = "pairs"  # of text files: pairs, or sentences, each cut into a beginning and its rest
+    cuts: int = 2  # of a sentence at most, each at another space; only where the corpus is sentences
     columns: tuple[int, ...] = (1, 2)  # of a TSV that hold source and target, counted from 1
     max_characters: int = 1000  # a longer source or target is rejected, with its line
     held_out: int = 1000  # pairs of an automatic dev and of an automatic test set, at most 5 % of the corpus each
@@ -68,10 +71,10 @@ class Data:
     subword_sampling: float = 0.0  # alpha of Kudo (2018), eq. 8; 0: always the best segmentation; 0.2 is strong
 
     def __post_init__(self) -> None:
-        _choice("data", "source", self.source, SOURCES)
-        _choice("data", "target", self.target, TARGETS)
-        _choice("data", "source_tokenizer", self.source_tokenizer, TOKENIZERS)
-        _choice("data", "target_tokenizer", self.target_tokenizer, TOKENIZERS)
+        for name, choices in (("source", SOURCES), ("target", TARGETS), ("corpus", CORPORA),
+                              ("source_tokenizer", TOKENIZERS), ("target_tokenizer", TOKENIZERS)):
+            _choice("data", name, getattr(self, name), choices)
+        _between("data", "cuts", self.cuts, 1, 20)
         require(len(self.columns) == 2 and min(self.columns) >= 1 and self.columns[0] != self.columns[1],
                 "`data.columns` must name two different columns counted from 1, such as 1,2; "
                 f"got {','.join(map(str, self.columns))}.")
@@ -176,7 +179,7 @@ class Train:
     ema: float = 0.0  # momentum of the weights' moving average, such as 0.999; 0: off
     parts: int = 2  # of a batch, computed side by side on a CPU's cores; the gradient is the whole batch's; 1 on a GPU
     precision: str = "float32"  # float32, or for GPUs mixed_float16, mixed_bfloat16
-    monitor: str = "loss"  # the best checkpoint and early stopping go by dev loss, bleu or chrf; of series by loss, mse, mae
+    monitor: str = "loss"  # what the best is by: dev loss, bleu, chrf; of sentences also next_word; of series loss, mse, mae
     patience: int = 0  # evaluations without a better dev score before training stops; 0: never
     evaluate_every: int = 1  # epochs between translations of the dev set
     save_every_steps: int = 0  # 0: at each end of an epoch and by time

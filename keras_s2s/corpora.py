@@ -1,4 +1,5 @@
-"""How each kind of source reads its files: text and all that is written beside text as pairs, series as windows.
+"""How each kind of source reads its files: text and all that is written beside text as pairs, plain text as beginnings and
+what follows, series as windows.
 
     corpus_of(config).prepare(run, progress)     files -> data/NAME.suffix, and what came of them
     corpus_of(config).rows(path, config, train)  -> pairs by number: Rows or Windows
@@ -11,8 +12,8 @@ from typing import Any
 
 from keras_s2s import corpus, phrasebook, windows
 from keras_s2s.config import Config, require
-from keras_s2s.reading import Log, read_pairs
-from keras_s2s.rows import Rows
+from keras_s2s.reading import Log
+from keras_s2s.rows import CorpusError, Rows
 from keras_s2s.terminal import say
 
 
@@ -39,9 +40,23 @@ class Pairs:
         """The pairs of a file that is no part of the run whose sets lie in `data`, written to `path` and its like; `log` hears
         of what is left out."""
         with open(path, "w", encoding="utf-8", newline="\n") as output:
-            output.writelines(f"{source}\t{target}\n" for source, target in read_pairs(
-                item, config.data.columns, config.data.max_characters, log))
+            output.writelines(f"{row.source}\t{row.target}\n" for row in corpus.READERS[config.data.corpus](
+                item, config.data, log))
         return Rows(path)
+
+
+class Sentences(Pairs):
+    """Plain text; a pair is a beginning of a sentence and what follows."""
+
+    @staticmethod
+    def prepare(run: Any, progress: Any = None) -> str:
+        data = run.config.data
+        require(data.source == data.target, f"sentences are read to go on with them; `data.target` is {data.target!r}. "
+                "Set data.target=text, or use --preset next-word.")
+        if not data.train:
+            raise CorpusError("next words are learnt from plain text; none is named. Give text files with --data, such as "
+                              "--data 'books/*.txt'.")
+        return Pairs.prepare(run, progress)
 
 
 class Series:
@@ -66,8 +81,9 @@ class Series:
 
 
 CORPORA: dict[str, Any] = {"series": Series}
+TEXTS: dict[str, Any] = {"pairs": Pairs, "sentences": Sentences}  # what files of text hold
 
 
 def corpus_of(config: Config) -> Any:
-    """How the files of a configuration are read: as its source has them, as pairs of text where that says nothing else."""
-    return CORPORA.get(config.data.source, Pairs)
+    """How the files of a configuration are read: as its source has them, or where that says nothing as `data.corpus` does."""
+    return CORPORA.get(config.data.source, TEXTS[config.data.corpus])

@@ -25,12 +25,17 @@ import numpy as np
 from keras_s2s.config import Data
 from keras_s2s.files import write_whole
 from keras_s2s.normalize import comparable
-from keras_s2s.reading import Log, find_files, read_pairs, read_rows
+from keras_s2s.reading import Log, Row, find_files, read_pairs, read_rows
 from keras_s2s.rows import CorpusError, Rows
+from keras_s2s.sentences import read_sentences
 from keras_s2s.split import digest, held_out, overlaps, repeated
 
 __all__ = ["CorpusError", "Log", "Rows", "Summary", "overlaps", "prepare", "read_pairs", "split_names"]
 
+READERS: dict[str, Callable[[str, Data, Log], Iterator[Row]]] = {  # what the files hold -> its reader
+    "pairs": lambda item, data, log: read_rows(item, data.columns, data.max_characters, log),
+    "sentences": read_sentences,
+}
 Progress = Callable[[int, int], object]  # bytes read so far, bytes in all
 SHOWN = 200  # characters of a rejected line, of a sample
 AUTOMATIC = ("train", "dev", "test")  # what the training files are split into where no dev set is given
@@ -153,7 +158,7 @@ class Staged:
     Args:
         file: an empty scratch file, open for reading and writing.
         data: the settings; `columns` and `max_characters` are read.
-        items: files to read, see `reading.read_rows`.
+        items: files to read, see `READERS`.
         log: hears of rejects and notices.
     """
 
@@ -162,13 +167,15 @@ class Staged:
         self._names: list[str] = []
         self.lengths = (collections.Counter[int](), collections.Counter[int]())  # characters -> sources; targets
         hashes = bytearray()
-        rows = (read_rows(item, data.columns, data.max_characters, log) for item in items)
+        rows = (READERS[data.corpus](item, data, log) for item in items)
         for row in itertools.chain.from_iterable(rows):
             if not self._names or self._names[-1] != row.file:
                 self._names.append(row.file)
             text = f"{row.source}\t{row.target}"
             file.write(f"{len(self._names) - 1}\t{row.line}\t{text}\n".encode())
-            hashes += digest(comparable(row.source)) + digest(comparable(row.target)) + digest(text)
+            # Parts of one sentence are on one side, and a beginning that two sentences share ties them not together.
+            keys = [digest(comparable(row.whole or side)) for side in (row.source, row.target)]
+            hashes += b"".join(keys) + digest(text)
             self.lengths[0][len(row.source)] += 1
             self.lengths[1][len(row.target)] += 1
         self.hashes = np.frombuffer(hashes, "<u8").reshape(-1, 3)  # [rows, (source, target, exact pair)]

@@ -132,6 +132,20 @@ class Predictor(tf.Module):
                               "weights": [line[:s] for line in weights[i][:t]]}
         return found
 
+    def surprises(self, sources: Sequence[str], targets: Sequence[str]) -> list[np.ndarray]:
+        """-log p in nats of each token of each target and of its end, after its source; teacher-forced."""
+        model = self.model
+        found: list[np.ndarray] = [np.zeros(0)] * len(sources)
+        lengths = np.array([len(source) + len(target) for source, target in zip(sources, targets)], np.int64)
+        for rows in by_length(lengths, BATCH_TOKENS):
+            prepared = model.source.prepare(tf.constant(model.source.batch([sources[row] for row in rows])))
+            teaching = model.target.prepare(tf.constant(model.target.batch([targets[row] for row in rows])))
+            logits = self.training_model([prepared, teaching.inputs], training=False)
+            losses = model.target.loss(teaching.outputs, logits, teaching.weights)[1].numpy()
+            for row, loss, steps in zip(rows, losses, teaching.lengths().numpy()):
+                found[row] = loss[:steps]
+        return found
+
     def require(self, verb: str) -> None:
         """Raises ValueError unless that is what the model does."""
         able = self.model.source.verb

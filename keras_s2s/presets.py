@@ -16,6 +16,11 @@ TRANSLITERATION = Config(
     model=Model(attention="luong", bidirectional=True, dropout=0.3),
     train=Train(epochs=15), search=Search(beam_size=5))
 
+NEXT_WORD = Config(
+    data=Data(corpus="sentences"),
+    model=Model(attention="luong", dropout=0.3),
+    train=Train(epochs=12))
+
 FORECAST = Config(
     data=Data(source="series", target="series"),
     series=Series(window=96, horizon=24, relative="difference", feedback=False),
@@ -30,6 +35,7 @@ PRESETS: dict[str, tuple[str, Config]] = {
              ATTENTION.set(["model.num_layers=4", "train.warmup_steps=400"])),
     "transliteration": ("letters to letters, such as romanised Hindi to Devanagari", TRANSLITERATION),
     "g2p": ("spelling to phonemes: letters to space-separated words", TRANSLITERATION.set(["data.target_tokenizer=words"])),
+    "next-word": ("plain text to what follows: the next words, with probabilities, and how a sentence goes on", NEXT_WORD),
     "forecast": ("series to series: a CSV with a column of times; window, horizon and the like are --set series...", FORECAST),
     "tiny": ("seconds, not minutes: for tests and a first look", CONTEXT.set([
         "model.units=32", "model.embedding_dim=32", "train.epochs=2"])),

@@ -34,6 +34,7 @@ class Row(NamedTuple):
     line: int
     source: str
     target: str
+    whole: str = ""  # what source and target were cut from, where they are parts of one text
 
 
 class Log:

@@ -99,9 +99,13 @@ class Texts:
     def tiles(row: dict[str, Any], name: str) -> dict[str, Html]:
         """The most important figures of a set."""
         low, high = row["bleu_interval"]
-        return {f"BLEU on {name}": Html(f"{row['bleu']:.1f}<small>95 %: {low:.1f} to {high:.1f}</small>"),
+        told = {f"BLEU on {name}": Html(f"{row['bleu']:.1f}<small>95 %: {low:.1f} to {high:.1f}</small>"),
                 f"chrF on {name}": Html(f"{row['chrf']:.1f}<small>{row['sentences']:,} sentences</small>"),
                 "exact": Html(f"{row['exact_match']:.1f} %<small>equal to a reference</small>")}
+        if "word_perplexity" not in row:
+            return told
+        perplexity = f"{row['next_word']:.1f} %<small>perplexity {row['word_perplexity']:.1f} a word</small>"
+        return {f"next word on {name}": Html(perplexity)} | told
 
     @staticmethod
     def sections(found: Finished) -> list[Html]:

@@ -139,7 +139,7 @@ def _follow(step: Step, state: State, limits: tf.Tensor, settings: Search, symbo
             choose: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]) -> Hypotheses:
     """Says choose(log_p [N, V], t) -> [N] at every step until all have ended."""
     limits = tf.clip_by_value(limits, 1, settings.max_length)
-    rows = _rows(limits)
+    rows = row_count(limits)
 
     def advance(line: _Line) -> _Line:
         logits, state = step(line.tokens, line.state)
@@ -147,13 +147,13 @@ def _follow(step: Step, state: State, limits: tf.Tensor, settings: Search, symbo
         tokens = choose(log_p, line.t)
         gained = tf.gather(log_p, tokens, batch_dims=1)
         tokens = tf.where(line.done | (tokens == symbols.eos), symbols.pad, tokens)
-        return _Line(line.t + 1, tokens, _write(line.answer, line.t, tokens, 1),
+        return _Line(line.t + 1, tokens, write(line.answer, line.t, tokens, 1),
                      line.steps + tf.cast(~line.done, tf.int32), line.log_p + tf.where(line.done, 0.0, gained),
                      line.done | (tokens == symbols.pad) | (line.t + 1 >= limits), state)
 
-    line = _loop(lambda line: ~tf.reduce_all(line.done), advance, _Line(
+    line = follow(lambda line: ~tf.reduce_all(line.done), advance, _Line(
         tf.constant(0), tf.fill([rows], symbols.bos), tf.fill([rows, settings.max_length], symbols.pad),
-        tf.zeros([rows], tf.int32), tf.zeros([rows]), tf.zeros([rows], tf.bool), _tensors(state)))
+        tf.zeros([rows], tf.int32), tf.zeros([rows]), tf.zeros([rows], tf.bool), tensors(state)))
     scores = line.log_p / _length_penalty(line.steps, settings)
     return _hypotheses(line.answer[:, None], scores[:, None], line.log_p[:, None], symbols)
 
@@ -194,7 +194,7 @@ def beam(step: Step, state: State, limits: tf.Tensor, settings: Search, symbols:
     if not 1 <= n_best <= beams:
         raise ValueError(f"`n_best` must be between 1 and `search.beam_size` {beams}; got {n_best}.")
     limits = tf.clip_by_value(limits, 1, settings.max_length)
-    rows = _rows(limits)
+    rows = row_count(limits)
     nothing = tf.fill([rows, beams, settings.max_length], symbols.pad)
     never = tf.fill([rows, beams], NEVER)
     alone = tf.zeros([rows, 1]) + tf.constant([[0.0] + [NEVER] * (beams - 1)])  # K equal beginnings are one
@@ -203,9 +203,9 @@ def beam(step: Step, state: State, limits: tf.Tensor, settings: Search, symbols:
         candidates, parents = _extend(step, loop, settings, symbols)
         return _select(candidates, parents, limits, settings, symbols, n_best)
 
-    loop = _loop(lambda loop: ~tf.reduce_all(loop.done), advance, _Beams(
+    loop = follow(lambda loop: ~tf.reduce_all(loop.done), advance, _Beams(
         tf.constant(0), tf.fill([rows, beams], symbols.bos), nothing, alone, nothing, never, never,
-        tf.zeros([rows], tf.bool), repeat_rows(_tensors(state), beams)))
+        tf.zeros([rows], tf.bool), repeat_rows(tensors(state), beams)))
     answers, scores, log_p = (x[:, :n_best] for x in (loop.ended_answers, loop.ended_scores, loop.ended_log_p))
     return _hypotheses(answers, scores, log_p, symbols)
 
@@ -224,7 +224,7 @@ def _extend(step: Step, loop: _Beams, settings: Search, symbols: Symbols) -> tup
     parents = index // vocabulary_size
     tokens = index - parents * vocabulary_size
     tokens = tf.where(tokens == symbols.eos, symbols.pad, tokens)  # in the answer an end is PAD
-    answers = _write(tf.gather(loop.answers, parents, batch_dims=1), loop.t, tokens, 2)
+    answers = write(tf.gather(loop.answers, parents, batch_dims=1), loop.t, tokens, 2)
     return loop._replace(tokens=tokens, answers=answers, log_p=best, state=state), parents
 
 
@@ -246,7 +246,7 @@ def _select(loop: _Beams, parents: tf.Tensor, limits: tf.Tensor, settings: Searc
     done = loop.done | (hope <= ended_scores[:, n_best - 1])
     log_p = tf.where(done[:, None], NEVER, log_p)  # so that a done sentence stays as it is while others go on
 
-    rows = tf.reshape(parents + beams * tf.range(_rows(parents))[:, None], [-1])  # [B * K]
+    rows = tf.reshape(parents + beams * tf.range(row_count(parents))[:, None], [-1])  # [B * K]
     state = tf.nest.map_structure(lambda x: tf.gather(x, rows), loop.state)
     return _Beams(loop.t + 1, tokens, answers, log_p, ended_answers, ended_log_p, ended_scores, done, state)
 
@@ -267,14 +267,14 @@ def roll_out(step: Step, first: tf.Tensor, state: State, length: int) -> tf.Tens
         [N, T, F], the predicted values; `first` is not among them.
     """
     first = tf.convert_to_tensor(first)
-    series = tf.zeros([_rows(first), length, first.shape[1]], first.dtype)
+    series = tf.zeros([row_count(first), length, first.shape[1]], first.dtype)
 
     def advance(loop: tuple[tf.Tensor, ...]) -> tuple[tf.Tensor, ...]:
         t, values, series, state = loop
         values, state = step(values, state)
-        return t + 1, values, _write(series, t, values, 1), state
+        return t + 1, values, write(series, t, values, 1), state
 
-    return _loop(lambda loop: loop[0] < length, advance, (tf.constant(0), first, series, _tensors(state)))[2]
+    return follow(lambda loop: loop[0] < length, advance, (tf.constant(0), first, series, tensors(state)))[2]
 
 
 # --- pieces --------------------------------------------------------------------------------------------------------
@@ -303,8 +303,8 @@ def _repeats(answer: tf.Tensor, t: tf.Tensor, n: int, vocabulary_size: int) -> t
     for j in range(n - 1):
         recent = tf.gather(answer, tf.maximum(t - (n - 1) + j, 0), axis=1)  # [N]: of the last n - 1 tokens, number j
         said &= answer[:, j:j + starts] == recent[:, None]
-    rows = tf.zeros_like(tokens) + tf.range(_rows(tokens))[:, None]
-    counts = tf.scatter_nd(tf.stack([rows, tokens], -1), tf.cast(said, tf.int32), [_rows(tokens), vocabulary_size])
+    rows = tf.zeros_like(tokens) + tf.range(row_count(tokens))[:, None]
+    counts = tf.scatter_nd(tf.stack([rows, tokens], -1), tf.cast(said, tf.int32), [row_count(tokens), vocabulary_size])
     return counts > 0
 
 
@@ -319,22 +319,22 @@ def _hypotheses(answers: tf.Tensor, scores: tf.Tensor, log_p: tf.Tensor, symbols
     return Hypotheses(answers, lengths, scores, log_p)
 
 
-def _write(buffer: tf.Tensor, t: tf.Tensor, values: tf.Tensor, axis: int) -> tf.Tensor:
+def write(buffer: tf.Tensor, t: tf.Tensor, values: tf.Tensor, axis: int) -> tf.Tensor:
     """The buffer with `values`, which lack its time axis, at step t; by a mask, which converts to TFLite."""
     here = tf.reshape(tf.range(buffer.shape[axis]) == t, [-1] + [1] * (buffer.shape.rank - axis - 1))
     return tf.where(here, tf.expand_dims(values, axis), buffer)
 
 
-def _rows(x: tf.Tensor) -> Any:
+def row_count(x: tf.Tensor) -> Any:
     """The size of the first axis: a number where it is fixed, for that is what TFLite converts best."""
     return x.shape[0] if x.shape[0] is not None else tf.shape(x)[0]
 
 
-def _tensors(state: State) -> State:
+def tensors(state: State) -> State:
     return tf.nest.map_structure(tf.convert_to_tensor, state)
 
 
-def _loop(going: Callable[[Any], tf.Tensor], advance: Callable[[Any], Any], first: Any) -> Any:
+def follow(going: Callable[[Any], tf.Tensor], advance: Callable[[Any], Any], first: Any) -> Any:
     """tf.while_loop over one record. A body may forget static shapes, or return a list for a tuple in the state."""
     def body(loop: Any) -> tuple[Any]:
         after = tf.nest.flatten(advance(loop))

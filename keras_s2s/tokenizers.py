@@ -17,6 +17,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from keras_s2s.config import require
@@ -53,6 +54,11 @@ class Tokenizer:
     @property
     def vocabulary_size(self) -> int:
         return len(self.pieces)
+
+    def spaces(self) -> tuple[np.ndarray, np.ndarray]:
+        """Which tokens begin with a space, and which are nothing but spaces: [V] bool each."""
+        return (np.array([piece.startswith(SPACE) for piece in self.pieces]),
+                np.array([piece != "" and not piece.strip(SPACE) for piece in self.pieces]))
 
     @property
     def resources(self) -> list[Any]:
@@ -240,6 +246,11 @@ class Words(TableTokenizer):
     def words(self, texts: tf.Tensor) -> tf.RaggedTensor:
         return self.split(texts)
 
+    def spaces(self) -> tuple[np.ndarray, np.ndarray]:
+        begins, blank = super().spaces()
+        begins[UNK] = True  # a word that is not known is a word
+        return begins, blank
+
     @staticmethod
     def split(texts: tf.Tensor) -> tf.RaggedTensor:
         marked = tf.strings.regex_replace(tf.strings.join([" ", texts]), f"({WORD})", "\\1\x1f")
@@ -255,6 +266,10 @@ class Bytes(Tokenizer):
     def __init__(self, pieces: list[str] | None = None):
         super().__init__([*SPECIALS, *(f"<0x{byte:02X}>" for byte in range(256))] if pieces is None else pieces)
         self._strings = tf.constant([b""] * 4 + [bytes([byte]) for byte in range(256)])
+
+    def spaces(self) -> tuple[np.ndarray, np.ndarray]:
+        space = np.arange(self.vocabulary_size) == len(SPECIALS) + ord(" ")
+        return space, space
 
     def tokenize(self, texts: tf.Tensor) -> tf.RaggedTensor:
         parts = tf.strings.bytes_split(texts)

@@ -197,5 +197,5 @@ def show(run: Run, predictor: Any) -> None:
         if shown := scoring.example(*one):
             say(f"  {shown}")
     say(f"\nreport    {report.write(run.path)}\nscores    {run.path / 'metrics.json'}\nexports   {run.export}\n"
-        f"\nnext:\n  keras-s2s {source.verb} {run.path}{source.given}\n  tensorboard --logdir {run.path.parent}\n"
+        f"\nnext:\n  keras-s2s {source.command} {run.path}{source.given}\n  tensorboard --logdir {run.path.parent}\n"
         f"  python -m export {run.path} --format tflite --quantize int8")

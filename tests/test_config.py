@@ -11,6 +11,8 @@ WRONG = {
     "data.source=image": "`data.source` must be one of text",
     "data.source_tokenizer=sentencepeice": "must be one of sentencepiece, characters, words, bytes; got 'sentencepeice'. "
                                            "Did you mean 'sentencepiece'?",
+    "data.corpus=sentence": "`data.corpus` must be one of pairs, sentences; got 'sentence'. Did you mean 'sentences'?",
+    "data.cuts=0": "`data.cuts` must be between 1 and 20; got 0.",
     "data.columns=1": "`data.columns` must name two different columns counted from 1, such as 1,2; got 1.",
     "data.columns=2,2": "two different columns",
     "data.columns=0,1": "two different columns",

@@ -26,6 +26,11 @@ class Source(Kind):
 
     verb = "translate"  # what answering is called, in an export's signatures
 
+    @property
+    def command(self) -> str:
+        """What the command that answers is called."""
+        return self.verb
+
     given = ""  # what the command of that name is given, for those who do not know it
 
     def sizes(self, raws: Any) -> np.ndarray:

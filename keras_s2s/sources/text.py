@@ -13,6 +13,8 @@ from keras_s2s.sources.base import Source
 from keras_s2s.tokenized import Tokenized
 from keras_s2s.tokenizers import PAD, Tokenizer
 
+COMMANDS = {"pairs": "translate", "sentences": "complete"}  # what the corpus was -> what the model is asked
+
 
 class TextSource(Tokenized, Source):
     """Sentences, tokenised in-graph; an empty one is a single step of padding's own, so that no batch is ever empty.
@@ -32,6 +34,10 @@ class TextSource(Tokenized, Source):
             embeddings_initializer=keras.initializers.RandomNormal(stddev=config.model.embedding_stddev))
         rate = config.model.input_dropout
         self.dropout = keras.layers.Dropout(rate, name="source_dropout") if rate else None
+
+    @property
+    def command(self) -> str:
+        return COMMANDS[self.config.data.corpus]
 
     def sizes(self, raws) -> np.ndarray:
         return np.array([len(raw.encode("utf-8", "replace")) if normalize(raw) else 0 for raw in raws], np.int64)

@@ -11,9 +11,12 @@ from keras_s2s.config import Config, Search
 from keras_s2s.losses import token_cross_entropy
 from keras_s2s.normalize import normalize_in_graph
 from keras_s2s.search import Hypotheses, Symbols, answer_limits, search
+from keras_s2s.suggesting import Spelling, next_words
 from keras_s2s.targets.base import Target, Teaching
 from keras_s2s.tokenized import Tokenized
 from keras_s2s.tokenizers import BOS, EOS, PAD, UNK, Tokenizer
+
+PIECES = 40  # of a suggested word at most
 
 
 class Answer(NamedTuple):
@@ -93,6 +96,10 @@ class TextTarget(Tokenized, Target):
                gaps: bool = False, last: Any = None) -> Hypotheses:
         symbols = self.symbols._replace(banned=()) if gaps else self.symbols
         return search(step, state, answer_limits(source_lengths, settings), settings, symbols=symbols, seed=seed)
+
+    def next_words(self, step, state, rows: Any, beams: int) -> Hypotheses:
+        """The likeliest words that an answer begins with, as `suggesting.next_words` finds them."""
+        return next_words(step, state, rows, beams, PIECES, Spelling(*self.tokenizer.spaces()), self.symbols)
 
     def taught(self, found: Hypotheses) -> tf.Tensor:
         """BOS and the answers but for their last tokens, as long as the longest answer."""
