@@ -25,7 +25,7 @@ CELLS = ("lstm", "gru")
 ATTENTIONS = ("none", "luong", "bahdanau")
 OPTIMIZERS = ("sgd", "momentum", "adam", "adamw")
 SCHEDULES = ("constant", "linear", "cosine", "inverse_sqrt")
-MONITORS = ("loss", "bleu", "chrf", "next_word", "mse", "mae")
+MONITORS = ("loss", "bleu", "chrf", "exact_match", "next_word", "mse", "mae")
 RELATIVES = ("none", "difference", "log")
 CALENDAR = ("hour", "weekday", "year")
 SERIES_LOSSES = ("mse", "huber", "quantiles")
@@ -139,6 +139,7 @@ class Model:
     attention: str = "none"  # none (the context vector alone), luong, bahdanau
     tied_embeddings: bool = False  # target embedding and output projection share one matrix
     input_dropout: float = 0.0  # of embeddings
+    word_dropout: float = 0.0  # of whole embeddings, so that a token is as good as unseen (Gal and Ghahramani, 2016)
     dropout: float = 0.2  # between layers and before the projection
     recurrent_dropout: float = 0.0  # of the state, one mask for all steps (Gal and Ghahramani, 2016)
     reverse_source: bool = False  # read the source backwards (Sutskever et al., 2014)
@@ -150,7 +151,7 @@ class Model:
         _between("model", "num_layers", self.num_layers, 1, 8)
         _between("model", "embedding_dim", self.embedding_dim, 1)
         _between("model", "embedding_stddev", self.embedding_stddev, 0, 10)
-        for name in ("input_dropout", "dropout", "recurrent_dropout"):
+        for name in ("input_dropout", "word_dropout", "dropout", "recurrent_dropout"):
             _between("model", name, getattr(self, name), 0, 0.95)
         require(not self.bidirectional or self.units % 2 == 0,
                 f"`model.units` must be even when `model.bidirectional` is set; got {self.units}. "
@@ -175,11 +176,12 @@ class Train:
     weight_decay: float = 0.01  # adamw only
     clip_norm: float = 1.0  # global norm of the gradient; 0: no clipping
     label_smoothing: float = 0.0
+    r_drop: float = 0.0  # alpha of Liang et al. (2021), eq. 4: two passes with other dropout shall agree; costs twice the time
     teacher_forcing: float = 1.0  # share of true previous tokens; below 1 scheduled sampling, 0 free running
     ema: float = 0.0  # momentum of the weights' moving average, such as 0.999; 0: off
     parts: int = 2  # of a batch, computed side by side on a CPU's cores; the gradient is the whole batch's; 1 on a GPU
     precision: str = "float32"  # float32, or for GPUs mixed_float16, mixed_bfloat16
-    monitor: str = "loss"  # what the best is by: dev loss, bleu, chrf; of sentences also next_word; of series loss, mse, mae
+    monitor: str = "loss"  # what the best is by, on dev: loss; of text bleu, chrf, exact_match, next_word; of series mse, mae
     patience: int = 0  # evaluations without a better dev score before training stops; 0: never
     evaluate_every: int = 1  # epochs between translations of the dev set
     save_every_steps: int = 0  # 0: at each end of an epoch and by time
@@ -197,6 +199,7 @@ class Train:
             _between("train", name, getattr(self, name), low)
         require(0 < self.learning_rate < float("inf"), f"`train.learning_rate` must be above 0; got {self.learning_rate!r}.")
         _between("train", "label_smoothing", self.label_smoothing, 0, 0.9)
+        _between("train", "r_drop", self.r_drop, 0, 100)
         _between("train", "teacher_forcing", self.teacher_forcing, 0, 1)
         _between("train", "ema", self.ema, 0, 0.99999)
         _between("train", "seed", self.seed, 0, 2**31 - 1)

@@ -72,6 +72,20 @@ def token_cross_entropy(target: tf.Tensor, logits: tf.Tensor, weights: tf.Tensor
     return TokenLoss(unsmoothed + softened, unsmoothed)
 
 
+def symmetric_divergence(one: tf.Tensor, other: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+    """[KL(p || q) + KL(q || p)] / 2 of the distributions of two logits, as R-Drop has it (Liang et al., 2021, eq. 3).
+
+    Args:
+        one, other: logits [B, T, V].
+        weights: [B, T], 1 where the token is real and 0 where it is padding.
+
+    Returns:
+        [B, T], in nats, already multiplied by the weights.
+    """
+    log_p, log_q = (tf.nn.log_softmax(tf.cast(logits, tf.float32)) for logits in (one, other))
+    return 0.5 * tf.reduce_sum((tf.exp(log_p) - tf.exp(log_q)) * (log_p - log_q), axis=-1) * tf.cast(weights, tf.float32)
+
+
 def sum_tokens(losses: TokenLoss, weights: tf.Tensor) -> LossSums:
     """Adds up the tokens of a batch: TokenLoss [B, T], weights [B, T] -> scalars."""
     return LossSums(tf.reduce_sum(losses.loss), tf.reduce_sum(losses.unsmoothed),

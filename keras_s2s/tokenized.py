@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Self
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -35,6 +36,10 @@ class Tokenized(Kind):
     def __init__(self, config: Config, tokenizer: Tokenizer):
         super().__init__(config)
         self.tokenizer = tokenizer
+        model = config.model
+        rates = {"dropout": (model.input_dropout, None), "word_dropout": (model.word_dropout, (None, None, 1))}
+        self.dropouts = [keras.layers.Dropout(rate, noise_shape=shape, name=f"{self.side}_{name}")
+                         for name, (rate, shape) in rates.items() if rate]
 
     @classmethod
     def fit(cls, config: Config, raws: Iterable[str]) -> Self:
@@ -69,6 +74,13 @@ class Tokenized(Kind):
 
     def batch(self, raws) -> np.ndarray:
         return np.array([raw.encode("utf-8", "replace") for raw in raws], object)
+
+    def vectors(self, tokens) -> Any:
+        """Tokens [B, T], or one step of them [B] -> their embeddings [B, T, E] ([B, E]), after the dropouts of the input."""
+        vectors = self.embedding(tokens)
+        for dropout in self.dropouts:
+            vectors = dropout(vectors)
+        return vectors
 
     def tokens(self, raw: tf.Tensor, seed: tf.Tensor | None) -> tf.RaggedTensor:
         """Strings [B] -> tokens [B, None] int32; with a `seed` as training draws them."""

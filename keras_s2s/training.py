@@ -69,12 +69,24 @@ class TeacherForced(keras.Model):
         if self.settings.teacher_forcing < 1:
             target_in = self.mix(source, target_in)
         with tf.GradientTape() as tape:
-            logits = self([source, target_in], training=True)
-            loss, plain = self.core.target.loss(target_out, logits, weights)
+            logits, loss, plain = self._passes(source, target_in, target_out, weights)
             objective = tf.reduce_sum(loss) * scale
         gradients = [tf.convert_to_tensor(g) for g in tape.gradient(objective, self.trainable_variables)]
         right = tf.reduce_sum(self.core.target.accuracy(target_out, logits) * weights)
         return tf.reduce_sum(plain), right, gradients
+
+    def _passes(self, source: tf.Tensor, target_in: tf.Tensor, target_out: tf.Tensor, weights: tf.Tensor) -> tuple[Any, ...]:
+        """The logits, the loss to minimise and the plain loss [B, T]: of one pass or, with R-Drop, the means of two whose
+        dropout differs, and how far they disagree (Liang et al., 2021, eq. 4, halved: of the size of one loss)."""
+        target = self.core.target
+        if not self.settings.r_drop:
+            logits = self([source, target_in], training=True)
+            return logits, *target.loss(target_out, logits, weights)
+        both = self([tf.concat([source, source], 0), tf.concat([target_in, target_in], 0)], training=True)
+        one, other = tf.split(both, 2)
+        pairs = zip(target.loss(target_out, one, weights), target.loss(target_out, other, weights))
+        loss, plain = (0.5 * (first + second) for first, second in pairs)
+        return one, loss + 0.5 * self.settings.r_drop * target.divergence(one, other, weights), plain
 
     def mix(self, source: tf.Tensor, target_in: tf.Tensor) -> tf.Tensor:
         """Scheduled sampling (Bengio et al., 2015): each true previous token stays with probability `teacher_forcing`, else

@@ -194,7 +194,16 @@ def test_an_empty_source_gives_numbers_not_nan():
     assert np.isfinite(core.training_model([source, target_in], training=False)).all()
 
 
-@pytest.mark.parametrize("settings", ["model.input_dropout=0.5", "model.dropout=0.5", "model.recurrent_dropout=0.5"])
+def test_word_dropout_takes_whole_tokens():
+    core = made("model.word_dropout=0.5")
+    (source, _), layer = batch(core), core.source.dropouts[0]
+    ratio = (layer(core.source.embedding(source), training=True) / core.source.embedding(source)).numpy()
+    assert set(np.unique(ratio.round(3))) == {0.0, 2.0}
+    assert (ratio == ratio[:, :, :1]).all()
+
+
+@pytest.mark.parametrize("settings", [
+    "model.input_dropout=0.5", "model.word_dropout=0.5", "model.dropout=0.5", "model.recurrent_dropout=0.5"])
 def test_each_dropout_acts_in_training_alone(settings):
     core = made("model.dropout=0 model.num_layers=2 model.attention=luong " + settings)
     source, target_in = batch(core)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_s2s.losses import TokenLoss, sum_tokens, token_cross_entropy
+from keras_s2s.losses import TokenLoss, sum_tokens, symmetric_divergence, token_cross_entropy
 
 V = 11
 
@@ -90,3 +90,12 @@ def test_it_runs_in_a_graph_of_unknown_shape():
 def test_smoothing_out_of_range_is_refused(label_smoothing):
     with pytest.raises(ValueError, match=f"at least 0 and below 1; got {label_smoothing}"):
         token_cross_entropy(*batch(), label_smoothing)
+
+
+def test_the_divergence_of_two_passes_is_the_mean_of_both_kullback_leibler_divergences():
+    one, other = np.random.default_rng(1).normal(size=(2, 2, 3, 5)).astype(np.float32)
+    p, q = tf.nn.softmax(one).numpy(), tf.nn.softmax(other).numpy()
+    expected = 0.5 * (np.sum(p * np.log(p / q), -1) + np.sum(q * np.log(q / p), -1))
+    weights = np.array([[1, 1, 0], [1, 1, 1]], np.float32)
+    np.testing.assert_allclose(symmetric_divergence(one, other, weights), expected * weights, rtol=1e-5)
+    np.testing.assert_allclose(symmetric_divergence(one, one, weights), 0, atol=1e-6)

@@ -30,6 +30,7 @@ FLAGS = [  # each setting in some row, several to a row where they do not touch 
     "data.source_tokenizer=words data.target_tokenizer=words model.attention=luong",
     "data.source_tokenizer=bytes data.target_tokenizer=bytes", "data.subword_sampling=0.2", "train.teacher_forcing=0.5",
     "train.teacher_forcing=0 model.attention=luong model.input_dropout=0.2", "train.ema=0.9",
+    "train.r_drop=2 model.dropout=0.3 model.attention=luong", "model.word_dropout=0.3 train.label_smoothing=0.1 train.r_drop=1",
     "train.precision=mixed_bfloat16 model.attention=bahdanau", "train.precision=mixed_bfloat16 model.tied_embeddings=true",
     "train.precision=mixed_float16 model.attention=luong train.ema=0.9",
 ]
@@ -214,6 +215,27 @@ def test_the_average_of_the_weights_is_what_its_momentum_says():
             np.testing.assert_allclose(variable, expected, atol=1e-5)
     for variable, expected in zip(variables, now):
         np.testing.assert_array_equal(variable, expected)
+
+
+def test_r_drop_of_two_passes_that_agree_is_plain_training_and_else_makes_them_agree():
+    plain, double = (TeacherForced(build(*PLAIN, *extra), 10) for extra in ([], ["train.r_drop=3"]))
+    for variable, other in zip(plain.variables, double.variables):
+        other.assign(variable)
+    batch = example(plain.core, FEW)
+    (one,), (other,) = steps(plain, batch, 1), steps(double, batch, 1)
+    for name in one:
+        np.testing.assert_allclose(one[name], other[name], rtol=1e-5, err_msg=name)
+    for variable, same in zip(plain.variables, double.variables):
+        np.testing.assert_allclose(variable, same, atol=1e-6)
+
+    def disagreement(alpha):
+        keras.utils.set_random_seed(3)
+        model = TeacherForced(build(*PLAIN, "model.dropout=0.3", "train.learning_rate=0.1", f"train.r_drop={alpha}"), 10)
+        steps(model, batch, 40)
+        passes = [model([batch[0][0], batch[0][1]], training=True) for _ in range(8)]
+        return np.mean([model.core.target.divergence(a, b, batch[2]).numpy().sum() for a, b in zip(passes, passes[1:])])
+
+    assert disagreement(10) < 0.9 * disagreement(0)
 
 
 def test_the_score_of_a_set_does_not_depend_on_its_batches():

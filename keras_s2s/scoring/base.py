@@ -24,6 +24,7 @@ class Scoring:
 
     Attributes:
         heads: the scores that are printed and drawn, the most important first -> how they are called.
+        also: further ones that the best weights can go by.
         decimals: that are printed of those.
         falling: those of which less is better.
         token: what the loss is of, and in which unit.
@@ -32,6 +33,7 @@ class Scoring:
     """
 
     heads: dict[str, str]
+    also: tuple[str, ...] = ()
     decimals = 1
     falling: tuple[str, ...] = ("loss",)
     token = "Nats for each real token"
@@ -79,7 +81,7 @@ class Scoring:
 
     def require_monitor(self, name: str) -> None:
         """Raises ValueError unless the best weights can go by a score of that name."""
-        names = ("loss", *self.heads)
+        names = ("loss", *self.heads, *self.also)
         require(name in names, f"`train.monitor` must be one of {', '.join(names)} for what this run says; got {name!r}.")
 
     def require_translations(self) -> None:

@@ -28,7 +28,7 @@ class Translated(NamedTuple):
 class TextScoring(Scoring):
     """Texts against texts."""
 
-    heads = {"bleu": "BLEU", "chrf": "chrF"}
+    heads, also = {"bleu": "BLEU", "chrf": "chrF"}, ("exact_match",)
     about = {
         "dev/length_ratio": "Tokens of the translations for each token of the references; 1 is as long.",
         "dev/repetition_rate": f"Percent of sentences that repeat {metrics.REPEATED_NGRAM} words in a row more often than "

@@ -32,8 +32,6 @@ class TextSource(Tokenized, Source):
         self.embedding = keras.layers.Embedding(
             tokenizer.vocabulary_size, config.model.embedding_dim, name="source_embedding",
             embeddings_initializer=keras.initializers.RandomNormal(stddev=config.model.embedding_stddev))
-        rate = config.model.input_dropout
-        self.dropout = keras.layers.Dropout(rate, name="source_dropout") if rate else None
 
     @property
     def command(self) -> str:
@@ -63,8 +61,7 @@ class TextSource(Tokenized, Source):
         return keras.Input((None,), dtype="int32", name="source")
 
     def __call__(self, prepared):
-        vectors = self.embedding(prepared)
-        return vectors if self.dropout is None else self.dropout(vectors), ops.not_equal(prepared, PAD)
+        return self.vectors(prepared), ops.not_equal(prepared, PAD)
 
 
 def _padded(steps: tf.RaggedTensor, padding: int | str) -> tf.Tensor:

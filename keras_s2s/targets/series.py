@@ -113,6 +113,9 @@ class SeriesTarget(Target):
         loss = series_loss(outputs, self._by_quantile(logits), weights, self.config.series.loss, self.quantiles)
         return loss, loss
 
+    def divergence(self, one, other, weights):
+        return tf.reduce_mean((one - other) ** 2, axis=-1) * weights
+
     def accuracy(self, outputs, logits):
         """The share of values that are nearer to the truth than 0, which is the last value known, or the mean."""
         return tf.reduce_mean(tf.cast(tf.abs(self.line(logits) - outputs) < tf.abs(outputs), tf.float32), axis=-1)

@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from keras_s2s.config import Config, Search
-from keras_s2s.losses import token_cross_entropy
+from keras_s2s.losses import symmetric_divergence, token_cross_entropy
 from keras_s2s.normalize import normalize_in_graph
 from keras_s2s.search import Hypotheses, Symbols, answer_limits, search
 from keras_s2s.suggesting import Spelling, next_words
@@ -54,7 +54,6 @@ class TextTarget(Tokenized, Target):
         ) if model.tied_embeddings else keras.layers.Embedding(
             tokenizer.vocabulary_size, model.embedding_dim, name="target_embedding",
             embeddings_initializer=keras.initializers.RandomNormal(stddev=model.embedding_stddev))
-        self.dropout = keras.layers.Dropout(model.input_dropout, name="target_dropout") if model.input_dropout else None
         self.projection = None if model.tied_embeddings else keras.layers.Dense(
             tokenizer.vocabulary_size, dtype="float32", name="projection")
 
@@ -73,14 +72,16 @@ class TextTarget(Tokenized, Target):
         return keras.Input((None,), dtype="int32", name="target_in")
 
     def embed(self, inputs):
-        vectors = self.embedding(inputs)
-        return vectors if self.dropout is None else self.dropout(vectors)
+        return self.vectors(inputs)
 
     def project(self, outputs):
         return self.embedding(outputs, reverse=True) if self.projection is None else self.projection(outputs)
 
     def loss(self, outputs, logits, weights):
         return token_cross_entropy(outputs, logits, weights, self.config.train.label_smoothing)
+
+    def divergence(self, one, other, weights):
+        return symmetric_divergence(one, other, weights)
 
     def accuracy(self, outputs, logits):
         return tf.cast(tf.argmax(logits, axis=-1, output_type=tf.int32) == outputs, tf.float32)
