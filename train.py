@@ -19,6 +19,7 @@ def story(arguments) -> None:
     run = workflow.open_run(arguments.run, arguments.config, arguments.resume)
     workflow.prepare_corpus(run)
     workflow.prepare_assets(run)
+    workflow.be_taught(run)
     workflow.train(run, arguments.resume)
     predictor = workflow.evaluate(run)
 

@@ -142,9 +142,7 @@ class Phone(tf.Module):
         model = self.model
         read = self.input.read(**given)
         encoded = model.encode(read.prepared)
-        memory = model.decoder.remember(encoded)
-        if memory is not None:
-            memory = repeat_rows(memory, model.target.beams(search))
+        memory = repeat_rows(model.remember(encoded), model.target.beams(search))
         return self.output.answer(model, lambda inputs, state: model.step(inputs, state, memory), encoded, read, search)
 
 

@@ -43,6 +43,8 @@ def training_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--dev", nargs="+", metavar="FILE", default=(), help="default: split off, no sentence on both sides")
     parser.add_argument("--test", nargs="+", metavar="FILE", default=(), help="one or more sets to score at the end")
     parser.add_argument("--columns", metavar="S,T", help="columns of a TSV with source and target, from 1; default: 1,2")
+    parser.add_argument("--teacher", nargs="+", metavar="RUN", default=(),
+                        help="trained runs whose answers to the training sources are learnt too; several answer together")
     parser.add_argument("--preset", choices=list(PRESETS), help="a named configuration; default: context")
     parser.add_argument("--set", nargs="+", action="extend", metavar="NAME=VALUE", default=[],
                         help="any setting, such as model.units=512 train.epochs=30; see --settings")
@@ -82,7 +84,7 @@ def _config(arguments: argparse.Namespace) -> Config:
 
         config = Run.open(arguments.run).config
     files: dict[str, Any] = {name: tuple(given) for name, given in (
-        ("train", arguments.data), ("dev", arguments.dev), ("test", arguments.test)) if given}
+        ("train", arguments.data), ("dev", arguments.dev), ("test", arguments.test), ("teacher", arguments.teacher)) if given}
     config = dataclasses.replace(config, data=dataclasses.replace(config.data, **files))
     columns = [f"data.columns={arguments.columns}"] if arguments.columns else []
     return config.set([*columns, *arguments.set])
@@ -140,6 +142,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--data", nargs="+", metavar="FILE", help="as for train.py; default: the run's dev and test sets")
     evaluate.add_argument("--columns", metavar="S,T")
     evaluate.add_argument("--json", action="store_true", help="the figures as JSON on standard output")
+    _ensemble_option(evaluate)
     _search_options(evaluate)
     evaluate.set_defaults(command=_evaluate)
 
@@ -170,6 +173,7 @@ def _translate_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--n-best", type=int, default=1, metavar="N", help="the N best translations of each line")
     parser.add_argument("--json", action="store_true", help="a JSON object a line: source, translations, scores, alignment")
     parser.add_argument("--seed", type=int, default=0, help="of sampling")
+    _ensemble_option(parser)
     _search_options(parser)
     parser.set_defaults(command=_translate)
 
@@ -191,6 +195,11 @@ def _forecast_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--back", type=int, default=0, metavar="N", help="begin N steps before the end, to see what came")
     parser.add_argument("--json", action="store_true", help="a JSON object instead of a CSV on standard output")
     parser.set_defaults(command=_forecast)
+
+
+def _ensemble_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--ensemble", nargs="+", type=Path, metavar="RUN", default=[],
+                        help="further runs, of the same vocabularies, that answer together with RUN")
 
 
 def _search_options(parser: argparse.ArgumentParser) -> None:

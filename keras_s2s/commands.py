@@ -60,8 +60,10 @@ class Rejected(Log):
 
 def evaluate(arguments: argparse.Namespace, search: Search) -> int:
     """Scores a run and prints a table, or JSON."""
+    from keras_s2s.ensemble import load_together
+
     run = Run.open(arguments.run)
-    predictor = load(arguments.run, search)
+    predictor = load_together([arguments.run, *arguments.ensemble], search)
     scoring = predictor.model.target.scoring
     with sets(run, arguments) as found:
         if not found:

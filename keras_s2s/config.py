@@ -68,6 +68,7 @@ class Data:
     target_tokenizer: str = "sentencepiece"
     source_vocabulary_size: int = 0  # 0: chosen from the corpus
     target_vocabulary_size: int = 0
+    teacher: tuple[str, ...] = ()  # runs whose answers to the training sources are learnt too; given with --teacher
     subword_sampling: float = 0.0  # alpha of Kudo (2018), eq. 8; 0: always the best segmentation; 0.2 is strong
 
     def __post_init__(self) -> None:
@@ -198,11 +199,9 @@ class Train:
                           ("clip_norm", 0)):
             _between("train", name, getattr(self, name), low)
         require(0 < self.learning_rate < float("inf"), f"`train.learning_rate` must be above 0; got {self.learning_rate!r}.")
-        _between("train", "label_smoothing", self.label_smoothing, 0, 0.9)
-        _between("train", "r_drop", self.r_drop, 0, 100)
-        _between("train", "teacher_forcing", self.teacher_forcing, 0, 1)
-        _between("train", "ema", self.ema, 0, 0.99999)
-        _between("train", "seed", self.seed, 0, 2**31 - 1)
+        for name, high in (("label_smoothing", 0.9), ("r_drop", 100), ("teacher_forcing", 1), ("ema", 0.99999),
+                           ("seed", 2**31 - 1)):
+            _between("train", name, getattr(self, name), 0, high)
 
 
 @dataclass(frozen=True)
@@ -219,13 +218,10 @@ class Search:
     top_p: float = 1.0  # sample among the likeliest tokens that make up this probability
 
     def __post_init__(self) -> None:
-        _between("search", "beam_size", self.beam_size, 1, 100)
-        _between("search", "length_penalty", self.length_penalty, 0, 5)
-        _between("search", "no_repeat_ngram", self.no_repeat_ngram, 0, 20)
-        _between("search", "max_length", self.max_length, 1)
-        _between("search", "max_length_ratio", self.max_length_ratio, 0)
-        _between("search", "temperature", self.temperature, 0)
-        _between("search", "top_k", self.top_k, 0)
+        for name, low, high in (("beam_size", 1, 100), ("length_penalty", 0, 5), ("no_repeat_ngram", 0, 20)):
+            _between("search", name, getattr(self, name), low, high)
+        for name, low in (("max_length", 1), ("max_length_ratio", 0), ("temperature", 0), ("top_k", 0)):
+            _between("search", name, getattr(self, name), low)
         require(0 < self.top_p <= 1, f"`search.top_p` must be above 0 and at most 1; got {self.top_p!r}.")
         require(self.temperature == 0 or self.beam_size == 1,
                 f"sampling (`search.temperature` {self.temperature:g}) and beam search (`search.beam_size` {self.beam_size}) "

@@ -21,6 +21,7 @@ class Pairs:
     """Lines of source TAB target; without any the embedded phrasebook."""
 
     suffix = ".tsv"
+    taught = True  # whether other runs can make more pairs of it
 
     @staticmethod
     def prepare(run: Any, progress: Any = None) -> str:
@@ -63,6 +64,7 @@ class Series:
     """Tables of series, of which each window is a pair."""
 
     suffix = ".npy"
+    taught = False
 
     @staticmethod
     def prepare(run: Any, progress: Any = None) -> str:

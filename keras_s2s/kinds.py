@@ -45,6 +45,10 @@ class Kind:
         """A few words for the terminal on what `fit` learnt."""
         raise NotImplementedError
 
+    def like(self, other: Kind) -> bool:
+        """Whether the other one makes the same steps of the same raws, so that two models may answer together."""
+        raise NotImplementedError
+
     @property
     def resources(self) -> list[Any]:
         """What a SavedModel must carry: tables, models of tokenizers."""

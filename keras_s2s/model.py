@@ -48,10 +48,23 @@ class EncoderDecoder:
         outputs, mask, *state = self.encoder_model(prepared, training=False)
         return Encoded(outputs, mask, state)
 
+    def remember(self, encoded: Encoded) -> Memory | None:
+        """What the steps of the decoder look back at, made once for a source."""
+        return self.decoder.remember(encoded)
+
+    @property
+    def tracked(self) -> list[Any]:
+        """What a SavedModel must carry: weights, tables, models of tokenizers."""
+        return [self.training_model, *self.source.resources, *self.target.resources]
+
     def step(self, inputs, state: list[Any], memory: Memory | None):
         """One step of the decoder, without dropout: inputs [B], state, memory -> logits [B, V], state."""
         outputs, state = self.decoder.step(self.target.embed(inputs), state, memory)
         return self.target.project(outputs), state
+
+    def foretell(self, prepared, target_in) -> tf.Tensor:
+        """Logits [B, T, V] of given targets, teacher-forced, without dropout."""
+        return self.training_model([prepared, target_in], training=False)
 
     def alignments(self, prepared, target_in) -> tf.Tensor:
         """Attention weights [B, T, S] of given targets, teacher-forced.

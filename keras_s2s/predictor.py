@@ -24,7 +24,7 @@ class Predictor(tf.Module):
     """A trained encoder-decoder that answers.
 
     Args:
-        model: the encoder-decoder.
+        model: the encoder-decoder, or several as an `Ensemble`.
         search: how answers are found; the run's own settings where not given.
 
     Call: raw sources [B] -> what `Target.render` gives, such as {"text": [B, K] strings, "score": [B, K] float32}.
@@ -35,7 +35,7 @@ class Predictor(tf.Module):
         self.model = model
         self.search = search or model.config.search
         # Tracked, so that variables and tables travel with the predictor into a SavedModel.
-        self.resources = [model.training_model, *model.source.resources, *model.target.resources]
+        self.resources = model.tracked
         self._answer = tf.function(self.answer, input_signature=[model.source.signature, tf.TensorSpec([2], tf.int32)])
 
     @property
@@ -62,9 +62,7 @@ class Predictor(tf.Module):
         model = self.model
         prepared = model.source.prepare(raw)
         encoded = model.encode(prepared)
-        memory = model.decoder.remember(encoded)
-        if memory is not None:
-            memory = repeat_rows(memory, model.target.beams(self.search))
+        memory = repeat_rows(model.remember(encoded), model.target.beams(self.search))
         found = model.target.search(lambda inputs, state: model.step(inputs, state, memory), encoded.state,
                                     model.source.lengths(prepared), self.search, seed, gaps=model.copies,
                                     last=model.source.last(raw))
@@ -140,7 +138,7 @@ class Predictor(tf.Module):
         for rows in by_length(lengths, BATCH_TOKENS):
             prepared = model.source.prepare(tf.constant(model.source.batch([sources[row] for row in rows])))
             teaching = model.target.prepare(tf.constant(model.target.batch([targets[row] for row in rows])))
-            logits = self.training_model([prepared, teaching.inputs], training=False)
+            logits = model.foretell(prepared, teaching.inputs)
             losses = model.target.loss(teaching.outputs, logits, teaching.weights)[1].numpy()
             for row, loss, steps in zip(rows, losses, teaching.lengths().numpy()):
                 found[row] = loss[:steps]

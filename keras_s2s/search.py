@@ -80,8 +80,8 @@ def answer_limits(source_lengths: tf.Tensor, settings: Search) -> tf.Tensor:
 
 
 def repeat_rows(tree: State, times: int) -> State:
-    """Each row of each tensor `times` times, side by side: [B, ...] -> [B * times, ...]."""
-    return tree if times == 1 else tf.nest.map_structure(lambda x: tf.repeat(x, times, axis=0), tree)
+    """Each row of each tensor `times` times, side by side: [B, ...] -> [B * times, ...]; None stays None."""
+    return tree if times == 1 else tf.nest.map_structure(lambda x: None if x is None else tf.repeat(x, times, axis=0), tree)
 
 
 # --- one hypothesis: greedy search and sampling --------------------------------------------------------------------

@@ -55,6 +55,9 @@ class Tokenized(Kind):
         """Of the tokenizer."""
         return getattr(config.data, f"{cls.side}_tokenizer")
 
+    def like(self, other: Kind) -> bool:
+        return isinstance(other, Tokenized) and self.tokenizer.to_bytes() == other.tokenizer.to_bytes()
+
     def save(self, folder: Path) -> None:
         tokenizers.save(self.tokenizer, folder, self.side)
 

@@ -10,9 +10,9 @@ from itertools import islice
 from typing import Any, BinaryIO
 
 from keras_s2s.config import Search
+from keras_s2s.ensemble import load_together
 from keras_s2s.normalize import normalize
 from keras_s2s.predictor import Predictor
-from keras_s2s.run import load
 from keras_s2s.targets.text import Answer
 from keras_s2s.terminal import say
 
@@ -21,7 +21,7 @@ TOGETHER = 4096  # lines sorted by length and translated together; what is read 
 
 def translate(arguments: argparse.Namespace, search: Search) -> int:
     """Runs the command; returns the exit status."""
-    predictor = load(arguments.run, search)
+    predictor = load_together([arguments.run, *arguments.ensemble], search)
     predictor.require("translate")
     sys.stdout.reconfigure(encoding="utf-8", newline="\n")  # type: ignore[union-attr]  # whatever the terminal's language
     if not arguments.files and sys.stdin.isatty():

@@ -13,6 +13,7 @@ from typing import Any
 
 from keras_s2s.config import Config
 from keras_s2s.corpora import corpus_of
+from keras_s2s.distilling import require_teachers
 from keras_s2s.run import MAY_CHANGE, Run, RunError, build, load
 from keras_s2s.scoring import scoring_of
 from keras_s2s.state import State, digest
@@ -29,6 +30,8 @@ def open_run(path: Path, config: Config, resume: bool) -> Run:
     """
     scoring_of(config).require_monitor(config.train.monitor)
     if not resume:
+        if config.data.teacher:
+            require_teachers(config)
         return Run.create(path, config)
     run = Run.open(path)
     run.claim()
@@ -84,6 +87,15 @@ def prepare_assets(run: Run) -> None:
         made = kind.fit(run.config, rows.learnable(side, LIMIT))
         made.save(run.assets)
         say(f"{('source', 'target')[side]}: {made.summary()}, made in {time.monotonic() - begun:.1f} s")
+
+
+@timed("being taught")
+def be_taught(run: Run) -> None:
+    """Adds the pairs of the teachers, where the run has any and its training has not begun."""
+    if run.config.data.teacher and run.checkpoints.load_state() is None:
+        from keras_s2s.distilling import distill
+
+        say(distill(run))
 
 
 @timed("training")

@@ -18,7 +18,7 @@ LADDER = """
     metrics losses schedules search suggesting attention recurrent encoder decoder
     tokenizers sampling presets phrasebook corpora scoring kinds scaling
     tokenized sources targets pipeline model predictor
-    lock checkpoints run
+    lock checkpoints run ensemble distilling
     eventlog plots page maps breakdown evaluation ledger forecast_report report comparison
     training watch callbacks
     workflow sweep commands translating forecasting completing

@@ -74,9 +74,9 @@ def translated(predictor, content, folder, monkeypatch, **options):
     """What the command prints for a file of that content."""
     path = folder / "in.txt"
     path.write_bytes(content)
-    arguments = argparse.Namespace(run=folder, files=[path], **{"n_best": 1, "json": False, "seed": 0, **options})
+    arguments = argparse.Namespace(ensemble=[], run=folder, files=[path], **{"n_best": 1, "json": False, "seed": 0, **options})
     out = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
-    monkeypatch.setattr(translating, "load", lambda *_: predictor)
+    monkeypatch.setattr(translating, "load_together", lambda *_: predictor)
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(io.StringIO()):
         assert translating.translate(arguments, predictor.search) == 0
         out.flush()

@@ -39,6 +39,9 @@ class SeriesSource(Source):
     def fit(cls, config: Config, raws: Iterable[Any]) -> Self:
         return cls(config, Scaling.fit(config.series, raws))
 
+    def like(self, other) -> bool:
+        return isinstance(other, SeriesSource) and (self.scaling, self.config.series) == (other.scaling, other.config.series)
+
     def save(self, folder: Path) -> None:
         self.scaling.save(folder / FILE)
 

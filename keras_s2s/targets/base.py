@@ -68,6 +68,10 @@ class Target(Kind):
         """What `Teaching` wants and the logits -> the loss to minimise and the plain loss, both [B, T]."""
         raise NotImplementedError
 
+    def mean(self, logits) -> Any:
+        """What several models foretell together: logits [..., V] of each -> logits [..., V]."""
+        raise NotImplementedError
+
     def divergence(self, one, other, weights) -> Any:
         """How far two passes over the same steps disagree: logits of each -> [B, T], 0 where they are the same."""
         raise NotImplementedError

@@ -67,6 +67,9 @@ class SeriesTarget(Target):
     def fit(cls, config: Config, raws: Iterable[Any]) -> Self:
         return cls(config, Scaling.fit(config.series, raws))
 
+    def like(self, other) -> bool:
+        return isinstance(other, SeriesTarget) and (self.whole, self.config.series) == (other.whole, other.config.series)
+
     def save(self, folder: Path) -> None:
         self.whole.save(folder / FILE)
 
@@ -112,6 +115,9 @@ class SeriesTarget(Target):
     def loss(self, outputs, logits, weights):
         loss = series_loss(outputs, self._by_quantile(logits), weights, self.config.series.loss, self.quantiles)
         return loss, loss
+
+    def mean(self, logits):
+        return tf.add_n(list(logits)) / len(logits)
 
     def divergence(self, one, other, weights):
         return tf.reduce_mean((one - other) ** 2, axis=-1) * weights

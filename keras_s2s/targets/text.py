@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import keras
@@ -79,6 +80,10 @@ class TextTarget(Tokenized, Target):
 
     def loss(self, outputs, logits, weights):
         return token_cross_entropy(outputs, logits, weights, self.config.train.label_smoothing)
+
+    def mean(self, logits):
+        """The logarithm of the mean probability."""
+        return tf.reduce_logsumexp(tf.stack([tf.nn.log_softmax(each) for each in logits]), axis=0) - math.log(len(logits))
 
     def divergence(self, one, other, weights):
         return symmetric_divergence(one, other, weights)
