@@ -29,6 +29,7 @@ def main() -> int:
     parser.add_argument("--max-input-bytes", type=int, default=256, metavar="N", help="UTF-8 bytes of a text; default: 256")
     parser.add_argument("--max-output-bytes", type=int, default=512, metavar="N", help="of an answer; default: 512")
     parser.add_argument("--beam-size", type=int, metavar="K", help="answers of translate_beam; default: the run's, or 4")
+    parser.add_argument("--words", type=int, default=5, metavar="K", help="next words that suggest gives; default: 5")
     parser.add_argument("--no-repeat-ngram", type=int, metavar="N",
                         help="never say the same N tokens twice; 0: off; default: as the run is set")
     parser.add_argument("--max-bleu-drop", type=float, default=0.5, metavar="X",
@@ -50,7 +51,7 @@ def export(arguments) -> None:
 
     beams = run.config.search.beam_size if run.config.search.beam_size > 1 else 4
     sizes = Sizes(arguments.max_input_bytes, arguments.max_output_bytes,
-                  beams if arguments.beam_size is None else arguments.beam_size, arguments.no_repeat_ngram)
+                  beams if arguments.beam_size is None else arguments.beam_size, arguments.words, arguments.no_repeat_ngram)
     if arguments.format == "web":
         from export import web
 

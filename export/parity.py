@@ -4,7 +4,8 @@ Writes RUN/export/report.json; so for texts, for series see series_parity.py:
 
     {"sentences": 998,                    of the dev set, at most 1,000, evenly spaced
      "fitting": 997,                      that fit the file's border, source and answer; all below is of these
-     "sizes": {"max_input_bytes": 256, "max_output_bytes": 512, "beam_size": 4, "no_repeat_ngram": null},
+     "sizes": {"max_input_bytes": 256, "max_output_bytes": 512, "beam_size": 4, "words": 5,
+               "no_repeat_ngram": null},
      "search": {...},                     the section `search` that Keras and the files answered with
      "signatures": {"bleu": "...", "chrf": "..."},
      "versions": {"tensorflow": "2.21.0", "ai-edge-litert": "...", ...},
@@ -18,6 +19,8 @@ Writes RUN/export/report.json; so for texts, for series see series_parity.py:
          "latency_ms": {"median": 1.2, "p95": 1.9},               a sentence, greedy, one thread, this machine
          "latency_beam_ms": {"median": 3.0, "p95": 4.5},          K best, on at most 100 sentences
          "load_ms": 3.0, "operations": {"ADD": 119, ...}, "smallest_runtime": "2.17.0",
+         "suggest": {"asked": 200, "identical": 200, "same_first": 200, "largest_difference": 1e-6, "latency_ms": {..}},
+                                                                  of sentences only: next words beside Keras's
          "signatures": {"translate": {"inputs": {"text": ["uint8", [1, 256]]}, "outputs": {...}}, ...},
          "differing": [{"source": "..", "keras": "..", "file": ".."}]}}}    at most ten
 
@@ -113,14 +116,16 @@ class TextProof(Proof):
         self.pairs = Pairs(sources, references, [
             answer.texts[0] for answer in own.predict(sources, lambda n: bar.advance(by=n))])
         bar.close()
+        self.added = phone.added.proof(sources)
 
     def saved_model(self, predictor: Predictor) -> None:
         if predictor.search.temperature:
             return
-        texts, keras = _served(self.served(), self.pairs.sources), self.pairs.keras
+        served = _loaded(self.served())
+        texts, keras = _served(served.signatures, self.pairs.sources), self.pairs.keras
         if predictor.search != self.search:
             keras = [answer.texts[0] for answer in predictor.predict(self.pairs.sources)]
-        self.tree["saved_model"] = _compare(texts, keras, self.pairs.references)
+        self.tree["saved_model"] = _compare(texts, keras, self.pairs.references) | self.added.saved_model(served.signatures)
 
     def measure(self, path: Path) -> dict[str, Any]:
         done = decode(path, self.pairs.sources)
@@ -139,14 +144,14 @@ class TextProof(Proof):
                      for source, right, text in zip(sources, keras, texts) if right != text]
         return {**_compare(texts, keras, references), "latency_ms": quantiles(done.milliseconds),
                 "latency_beam_ms": quantiles(beam.milliseconds), "load_ms": round(done.load_ms, 2),
-                "differing": differing[:SHOWN]}
+                **self.added.measure(path), "differing": differing[:SHOWN]}
 
     def problem(self, entry: dict[str, Any], quantize: str, max_drop: float) -> str:
-        return _problem(entry, quantize, max_drop, self.tree["fitting"])
+        return _problem(entry, quantize, max_drop, self.tree["fitting"]) or self.added.problem(entry, quantize)
 
     def summary(self, name: str, entry: dict[str, Any]) -> str:
         cut = self.tree["sentences"] - self.tree["fitting"]
-        return _summary(name, entry, self.tree["fitting"]) + (
+        return _summary(name, entry, self.tree["fitting"]) + self.added.summary(entry) + (
             f"\n  {cut} of {self.tree['sentences']} sentences do not fit and are cut; see --max-input-bytes and "
             "--max-output-bytes" if cut else "")
 
@@ -173,13 +178,19 @@ def decode(path: Path, sources: Sequence[str], beam: bool = False) -> Decoded:
     return Decoded(texts, fits, milliseconds, 1e3 * (loaded - begun))
 
 
-def _served(path: Path, sources: Sequence[str], rows: int = 32) -> list[str]:
-    """The SavedModel's answers, asked as a server would be asked; an empty source stays empty, as in Keras."""
+def _loaded(path: Path) -> Any:
+    """A SavedModel."""
     import tensorflow as tf
 
     with quiet():  # SentencePiece's C++ reports on each load
-        loaded = tf.saved_model.load(str(path))
-    translate: Callable = loaded.signatures["translate"]
+        return tf.saved_model.load(str(path))
+
+
+def _served(signatures: Any, sources: Sequence[str], rows: int = 32) -> list[str]:
+    """The SavedModel's answers, asked as a server would be asked; an empty source stays empty, as in Keras."""
+    import tensorflow as tf
+
+    translate: Callable = signatures["translate"]
     order = sorted((i for i, source in enumerate(sources) if normalize(source)), key=lambda i: len(sources[i]))
     texts = [""] * len(sources)
     for start in range(0, len(order), rows):

@@ -98,7 +98,7 @@ class TextOutput:
     def __init__(self, target: Target, max_bytes: int, width: int):
         self.max_bytes, self.width = max_bytes, width
         self.detokenizing = detokenizing(target.tokenizer, max_bytes)  # type: ignore[attr-defined]
-        self._work = tf.function(self._clean)
+        self._work = tf.function(self.clean)
 
     given = tf.TensorSpec([1], tf.int32, name="token")  # what a step of the decoder takes
 
@@ -137,7 +137,8 @@ class TextOutput:
         text, length, cut = self._bytes(codes, tf.zeros_like(codes, tf.bool))
         return {"text": text[None], "length": length[None], "truncated": flag(cut)}
 
-    def _clean(self, ids: tf.Tensor, *copied: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    def clean(self, ids: tf.Tensor, *copied: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        """Tokens [T] -> a text [W] uint8, its length [], and whether it was cut []."""
         return self._bytes(*text_ops.tidy(self.detokenizing(ids, Copied(*copied) if copied else None)))
 
     def _bytes(self, codes: tf.Tensor, spaced: tf.Tensor) -> tuple[tf.Tensor, ...]:

@@ -8,14 +8,15 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from export import flatbuffer, saved_model
+from export.runtime import quantiles
 from export.tflite import FILES, Phone, candidate
 from keras_s2s.files import write_whole
 from keras_s2s.predictor import Predictor
 from keras_s2s.run import Run, versions
 from keras_s2s.terminal import say
+
+__all__ = ["ParityError", "Proof", "quantiles"]
 
 
 class ParityError(ValueError):
@@ -91,8 +92,3 @@ class Proof:
     def differing(self, entry: dict[str, Any]) -> str:
         """Some answers that are not Keras's; "" where there is nothing to read."""
         return ""
-
-
-def quantiles(milliseconds: Any) -> dict[str, float]:
-    """Median and 95th percentile."""
-    return {"median": round(float(np.median(milliseconds)), 3), "p95": round(float(np.percentile(milliseconds, 95)), 3)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
@@ -50,8 +50,19 @@ class PhoneFile:
         texts = [bytes(row[:length]).decode() for row, length in zip(found["text"], found["length"])]
         return Answer(texts, found["score"].tolist(), bool(found["truncated"][0]))
 
+    def suggest(self, text: str) -> list[tuple[str, float]]:
+        """The likeliest next words with their probabilities; of files of a run of sentences."""
+        found = self.run["suggest"](text=self.padded(unicodedata.normalize("NFC", text).encode("utf-8", "replace")))
+        return [(bytes(row[:length]).decode(), float(p)) for row, length, p in zip(
+            found["words"], found["length"], found["probability"]) if p > 0]
+
     def padded(self, data: bytes) -> np.ndarray:
         """Bytes -> the input [1, N]."""
         padded = np.zeros((1, self.max_bytes), np.uint8)
         padded[0, :min(len(data), self.max_bytes)] = np.frombuffer(data[:self.max_bytes], np.uint8)
         return padded
+
+
+def quantiles(milliseconds: Any) -> dict[str, float]:
+    """Median and 95th percentile."""
+    return {"median": round(float(np.median(milliseconds)), 3), "p95": round(float(np.percentile(milliseconds, 95)), 3)}

@@ -11,7 +11,11 @@
 | encode | text [B] | outputs [B, S, H], mask [B, S], state_h_1 [B, H], ... |
 | decode_step | target_in [B] int32, the states (and outputs, mask with attention) | logits [B, V], the states |
 
-So for text. Of series the signatures are
+So for text; of sentences also
+
+| suggest | text [B] | words [B, K], probability [B, K]: the likeliest next words |
+
+Of series the signatures are
 
 | signature | in | out |
 |---|---|---|
@@ -32,6 +36,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from keras_s2s.completing import Completer
 from keras_s2s.encoder import Encoded
 from keras_s2s.model import EncoderDecoder
 from keras_s2s.predictor import Predictor
@@ -41,12 +46,17 @@ from keras_s2s.terminal import say
 N_BEST = 5  # hypotheses of translate_n_best, unless the run's own beam is wider
 
 
+# What a run's command wants beside an answer: signatures, and what makes the function of each from a predictor.
+ADDED: dict[str, dict[str, Callable]] = {"complete": {"suggest": lambda predictor: Completer(predictor).suggest}}
+
+
 class Served(tf.Module):
     """What is exported: two predictors and the two halves of their model."""
 
     def __init__(self, predictor: Predictor):
         super().__init__()
         beams = max(N_BEST, predictor.search.beam_size)
+        self.added = {name: made(predictor) for name, made in ADDED.get(predictor.model.source.command, {}).items()}
         self.best, self.n_best = predictor, predictor.with_search(beam_size=beams, temperature=0.0)
 
     def signatures(self) -> dict[str, Any]:
@@ -62,6 +72,7 @@ class Served(tf.Module):
         step = tf.function(lambda target_in, **given: decode_step(model, target_in, given))
         best = _named(self.answer, raw)
         return {"serving_default": best, verb: best, f"{verb}_n_best": _named(self.answer_n_best, raw),
+                **{name: _named(function, raw) for name, function in self.added.items()},
                 "encode": _named(lambda given: encode(model, given), raw),
                 "decode_step": step.get_concrete_function(target_in=given, **state, **memory)}
 

@@ -11,6 +11,8 @@ Of series: a window of numbers in, the forecast out; see phone_series.py. Of tex
 | encode | ids int32 [1, S] | state_h_1, state_c_1, ... float32 [1, H]; with attention outputs [1, S, H], mask int32 [1, S] |
 | decode_step | token int32 [1], the states (outputs, mask) | logits float32 [1, V], the states |
 
+A run of sentences also has `suggest`, see phone_words.py.
+
 `score` is the mean log-probability of a token, so a caller can say "not sure". A text that fills all N bytes is taken for the
 beginning of a longer one: it is cut at a character, never inside one, and `truncated` is 1; so it is when an answer does not
 fit W bytes (int32 [1] everywhere). Weights and tables are in the file once, whatever the number of signatures.
@@ -35,6 +37,7 @@ from tensorflow.lite.python.convert_phase import ConverterError
 from export import flatbuffer
 from export.phone_series import SeriesInput, SeriesOutput
 from export.phone_text import TextInput, TextOutput
+from export.phone_words import ADDED, Nothing
 from keras_s2s.config import Search, require
 from keras_s2s.encoder import Encoded
 from keras_s2s.predictor import Predictor
@@ -55,10 +58,12 @@ class Sizes:
     max_input_bytes: int = 256  # N
     max_output_bytes: int = 512  # W
     beam_size: int = 4  # K of translate_beam
+    words: int = 5  # K of suggest
     no_repeat_ngram: int | None = None  # never say the same n tokens twice; 0: off; None: as the run is set
 
     def __post_init__(self) -> None:
-        for name, low, high in (("max_input_bytes", 8, 4096), ("max_output_bytes", 8, 8192), ("beam_size", 1, 32)):
+        for name, low, high in (("max_input_bytes", 8, 4096), ("max_output_bytes", 8, 8192), ("beam_size", 1, 32),
+                                ("words", 1, 20)):
             value = getattr(self, name)
             require(low <= value <= high, f"--{name.replace('_', '-')} must be between {low} and {high}; got {value}.")
 
@@ -89,6 +94,7 @@ class Phone(tf.Module):
         self.search = sizes.search(predictor.search)
         self.input = INPUTS[data.source](model.source, sizes.max_input_bytes)
         self.output = OUTPUTS[data.target](model.target, sizes.max_output_bytes, self.input.prepared.shape[1])
+        self.added = ADDED.get(model.source.command, Nothing)(predictor, self.input, sizes.words)
         # The converter finds and freezes only variables that hang on the module as they are.
         self.weights = [variable.value for variable in model.training_model.variables]
 
@@ -127,7 +133,8 @@ class Phone(tf.Module):
         said = self.output.given
         functions: dict[str, tuple[Callable, dict[str, tf.TensorSpec]]] = {
             **{name: (functools.partial(self._answer, how), self.input.arguments) for name, how in self.searches().items()},
-            **self.input.signatures(), **self.output.signatures(), "encode": (self.encode, {prepared.name: prepared}),
+            **self.input.signatures(), **self.output.signatures(), **self.added.signatures(),
+            "encode": (self.encode, {prepared.name: prepared}),
             "decode_step": (self.decode_step, {said.name: said, **state, **memory})}
         return {name: _concrete(function, arguments) for name, (function, arguments) in functions.items()}
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, cast
@@ -12,10 +11,12 @@ from typing import Any, NamedTuple, cast
 import tensorflow as tf
 
 from keras_s2s.config import Search, require
+from keras_s2s.encoder import Encoded
 from keras_s2s.normalize import normalize
 from keras_s2s.predictor import Predictor
 from keras_s2s.run import load
-from keras_s2s.search import repeat_rows
+from keras_s2s.search import Hypotheses, repeat_rows
+from keras_s2s.suggesting import likeliest
 from keras_s2s.targets.text import TextTarget
 from keras_s2s.terminal import say
 from keras_s2s.translating import read_lines, whole
@@ -50,36 +51,33 @@ class Completer(tf.Module):
         self.predictor, self.count, self.beams = predictor, count, max(NARROWEST, 2 * count)
         self._suggest: Callable = tf.function(self.suggest, input_signature=[predictor.model.source.signature])
 
-    def suggest(self, raw: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Texts [B] -> text [B, K] and log p as score [B, K], the likeliest first; two spellings of a word stand apart."""
+    def spellings(self, encoded: Encoded, rows: Any) -> Hypotheses:
+        """The likeliest next words, each in one or more spellings [rows, K, T]."""
         model = self.predictor.model
-        encoded = model.encode(model.source.prepare(raw))
         memory = model.decoder.remember(encoded)
         memory = None if memory is None else repeat_rows(memory, self.beams)
         target = cast(TextTarget, model.target)
-        found = target.next_words(lambda inputs, state: model.step(inputs, state, memory), encoded.state,
-                                  tf.shape(raw)[0], self.beams)
-        return target.render(found)
+        return target.next_words(lambda inputs, state: model.step(inputs, state, memory), encoded.state, rows, self.beams)
+
+    def suggest(self, raw: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Texts [B] -> words [B, count] and their probability [B, count], the likeliest first; "" and 0 after the last."""
+        model = self.predictor.model
+        found = self.spellings(model.encode(model.source.prepare(raw)), tf.shape(raw)[0])
+        texts = model.target.render(found)["text"]
+        real = (texts != "") & ~tf.strings.regex_full_match(texts, ".*\ufffd.*")  # bytes that are no character are no word
+        places, p = likeliest((texts[:, :, None] == texts[:, None]) & real[:, :, None], found.scores, self.count)
+        return {"words": tf.where(p > 0, tf.gather(texts, places, batch_dims=1), ""), "probability": p}
+
+    def words(self, text: str) -> list[tuple[str, float]]:
+        """The likeliest next words of a text with their probabilities; none where it has no word to follow from."""
+        if not normalize(text):
+            return []
+        said = self._suggest(tf.constant([text.encode("utf-8", "replace")]))
+        return [(word.decode(), float(p)) for word, p in zip(said["words"][0].numpy(), said["probability"][0].numpy()) if p > 0]
 
     def complete(self, texts: Sequence[str]) -> list[Completion]:
         """Completes each text; one without a word has nothing to follow from, and nothing follows."""
-        found = [Completion([], "") for _ in texts]
-        asked = [i for i, text in enumerate(texts) if normalize(text)]
-        rests = self.predictor.predict([texts[i] for i in asked])
-        for i, rest in zip(asked, rests):
-            said = self._suggest(tf.constant([texts[i].encode("utf-8", "replace")]))
-            words = merged(said["text"][0].numpy(), said["score"][0].numpy())
-            found[i] = Completion(words[:self.count], whole(rest.best))
-        return found
-
-
-def merged(texts: Sequence[bytes], scores: Sequence[float]) -> list[tuple[str, float]]:
-    """Spellings with log p -> words with p, the likeliest first; what is spelt in several ways is one word."""
-    words: dict[str, float] = {}
-    for text, score in zip(texts, scores):
-        if word := whole(text.decode("utf-8", "replace")):
-            words[word] = words.get(word, 0.0) + math.exp(score)
-    return sorted(((word, p) for word, p in words.items() if p > 0), key=lambda pair: -pair[1])
+        return [Completion(self.words(text), whole(rest.best)) for text, rest in zip(texts, self.predictor.predict(texts))]
 
 
 def complete(arguments: argparse.Namespace, search: Search) -> int:

@@ -5,7 +5,8 @@ Knows no model, only a function and a state, as search.py does. A word is all up
     p(word) = sum over the ways to spell it of p(pieces) * (sum of p(token) of all tokens that begin with a space, and of EOS)
 
 The K likeliest beginnings of words are followed side by side, as in beam search, until none can become likelier than the K
-words found. So a probability is exact but for spellings dropped on the way, and never too high.
+words found. So a probability is exact but for spellings dropped on the way, and never too high. `likeliest` then makes words of
+spellings.
 
 Everything is in-graph and, with a fixed batch, in TFLite's built-in operations.
 
@@ -83,6 +84,25 @@ def next_words(step: Step, state: State, rows: Any, beams: int, most: int, spell
         repeat_rows(tensors(state), beams)))
     lengths = tf.reduce_sum(tf.cast(found.ended_answers != symbols.pad, tf.int32), -1)
     return Hypotheses(found.ended_answers, lengths, found.ended_log_p, found.ended_log_p)
+
+
+def likeliest(same: tf.Tensor, log_p: tf.Tensor, count: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """Spellings -> words: what is spelt in several ways is one.
+
+    Args:
+        same: [B, K, K] bool, two spellings are of one word; false on the diagonal where one is no word at all.
+        log_p: of each spelling [B, K].
+        count: words wanted, at most K.
+
+    Returns:
+        which spelling says each word [B, count] int32 and the words' p [B, count], falling; 0: there is no further word.
+    """
+    size = same.shape[1]
+    earlier = tf.constant(np.tril(np.ones((size, size), bool), -1))
+    first = tf.logical_not(tf.reduce_any(same & earlier, axis=2))
+    p = tf.reduce_sum(tf.cast(same, tf.float32) * tf.exp(log_p)[:, None, :], axis=2)
+    p, places = tf.math.top_k(tf.where(first, p, 0.0), count)  # among equals the likelier spelling
+    return places, p
 
 
 def _end(loop: _Beginnings, end: tf.Tensor) -> _Beginnings:

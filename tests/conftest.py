@@ -64,3 +64,17 @@ def forecaster(tmp_path_factory):
     return finish(folder / "run", forecasting(
         f"data.train={data}", "series.targets=wind,load", "series.loss=quantiles", "series.calendar=hour",
         "series.relative=difference", "model.units=16", "model.attention=luong", "train.epochs=8", "train.evaluate_every=4")), data
+
+
+@pytest.fixture(scope="session")
+def completer(tmp_path_factory):
+    """A finished run of sentences, made in seconds by the same steps as a translator. It is shared: copy it first."""
+    from small import SOURCES_OF, config, finish
+
+    folder = tmp_path_factory.mktemp("completer")
+    (folder / "text.txt").write_text("\n".join(SOURCES_OF), encoding="utf-8")
+    data = str(folder / "text.txt")
+    return finish(folder / "run", config(
+        "data.corpus=sentences", f"data.train={data}", f"data.dev={data}", "data.cuts=4", "model.units=32",
+        "model.embedding_dim=32", "model.dropout=0", "model.attention=luong", "train.epochs=12", "train.evaluate_every=6",
+        "train.learning_rate=0.02"))

@@ -11,14 +11,14 @@ import pytest
 import tensorflow as tf
 
 from keras_s2s import cli
-from keras_s2s.completing import Completer, merged
+from keras_s2s.completing import Completer
 from keras_s2s.predictor import Predictor
 from keras_s2s.run import Run, load
 from keras_s2s.scoring import scoring_of
 from keras_s2s.search import Symbols
-from keras_s2s.suggesting import Spelling, next_words
+from keras_s2s.suggesting import Spelling, likeliest, next_words
 from keras_s2s.tokenizers import BOS, EOS
-from small import SOURCES_OF, build, config, finish
+from small import SOURCES_OF, build
 
 PIECES = ["<pad>", "<unk>", "<bos>", "<eos>", "▁", "▁a", "▁b", "a", "b", "ab"]  # words of a and b, spelt in several ways
 SYMBOLS = Symbols(banned=(1,))
@@ -53,9 +53,13 @@ def brute_force(table, most):
 
 
 def spelt(found, row=0):
-    texts = ["".join(PIECES[token] for token in tokens if token).replace("▁", " ").strip().encode()
+    texts = ["".join(PIECES[token] for token in tokens if token).replace("▁", " ").strip()
              for tokens in found.tokens[row].numpy()]
-    return dict(merged(texts, found.scores[row].numpy()))
+    words = {}
+    for text, score in zip(texts, found.scores[row].numpy()):
+        if text and score > -1e8:
+            words[text] = words.get(text, 0.0) + math.exp(score)
+    return words
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -135,18 +139,6 @@ def test_surprise_is_the_teacher_forced_cost_whatever_the_batch():
     np.testing.assert_allclose(found[0], [-log_p[i, token] for i, token in enumerate([*tokens, EOS])], rtol=1e-4)
 
 
-@pytest.fixture(scope="module")
-def completer(tmp_path_factory):
-    """A finished run of sentences, made in seconds by the same steps as a translator."""
-    folder = tmp_path_factory.mktemp("completer")
-    (folder / "text.txt").write_text("\n".join(SOURCES_OF), encoding="utf-8")
-    data = str(folder / "text.txt")
-    return finish(folder / "run", config(
-        "data.corpus=sentences", f"data.train={data}", f"data.dev={data}", "data.cuts=4", "model.units=32",
-        "model.embedding_dim=32", "model.dropout=0", "model.attention=luong", "train.epochs=12", "train.evaluate_every=6",
-        "train.learning_rate=0.02"))
-
-
 def run(monkeypatch, capsys, *words, stdin=b"", terminal=False):
     stream = io.TextIOWrapper(io.BytesIO(stdin), encoding="utf-8")
     monkeypatch.setattr(sys, "stdin", stream)
@@ -208,5 +200,8 @@ def test_evaluate_report_and_the_last_words_know_sentences(completer, monkeypatc
 
 
 def test_words_that_are_spelt_twice_are_one():
-    assert merged([b"a", b"b", b"a", b"", b"c"], [math.log(0.25), math.log(0.3), math.log(0.25), math.log(0.1), -1e9]) == [
-        ("a", pytest.approx(0.5)), ("b", pytest.approx(0.3))]
+    same = [[a == b and a != "" for b in "aba.c"] for a in ("a", "b", "a", "", "c")]
+    same[0][2] = same[2][0] = True
+    log_p = tf.math.log([[0.25, 0.3, 0.25, 0.1, 0.0]])
+    places, p = likeliest(tf.constant([same]), log_p, 4)
+    assert places[0, :2].numpy().tolist() == [0, 1] and p[0].numpy().tolist() == pytest.approx([0.5, 0.3, 0, 0])
