@@ -13,7 +13,7 @@ Writes RUN/export/report.json; so for texts, for series see series_parity.py:
      "saved_model": {"identical": 997, "bleu": .., "bleu_difference": 0.0, "chrf": .., "chrf_difference": 0.0},
      "files": {"model-int8.tflite": {
          "quantize": "int8", "passed": true, "problem": "",       why it was not published
-         "identical": 950, "bleu": .., "bleu_difference": -0.05,  file less Keras
+         "identical": 950, "bleu": .., "bleu_difference": -0.05,  file less Keras; so for each head of the run's scoring
          "chrf": .., "chrf_difference": ..,
          "bytes": 2922600, "constant_bytes": 2853677,             of weights and tables
          "latency_ms": {"median": 1.2, "p95": 1.9},               a sentence, greedy, one thread, this machine
@@ -31,20 +31,20 @@ Files of other quantizations stay in "files" as long as they are there.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from export.proof import ParityError, Proof, quantiles
-from export.runtime import PhoneFile
+from export.runtime import SayingFile
 from export.series_parity import SeriesProof
 from export.tflite import FILES, Phone, Sizes, convert, load_for_phone
-from keras_s2s import metrics
-from keras_s2s.normalize import normalize
 from keras_s2s.predictor import Predictor
 from keras_s2s.run import Run
+from keras_s2s.scoring import Measured, Scoring
+from keras_s2s.sources import Source
 from keras_s2s.terminal import Bar, quiet, say
 
 MOST = 1000  # sentences decoded
@@ -54,15 +54,21 @@ MAX_BLEU_DROP = 0.5
 
 
 class Pairs(NamedTuple):
-    """Sentences with their references and with what Keras makes of them."""
+    """Sources with their references and with what Keras makes of them."""
 
-    sources: list[str]
+    sources: Sequence[Any]
     references: list[str]
     keras: list[str]
 
 
+class Said(NamedTuple):
+    """An answer as a scoring takes it."""
+
+    best: str
+
+
 class Decoded(NamedTuple):
-    """What a file makes of sentences."""
+    """What a file makes of sources."""
 
     texts: list[str]
     fits: list[bool]
@@ -111,6 +117,7 @@ class TextProof(Proof):
         rows = run.rows("dev")
         sources, references = rows.raws(range(0, len(rows), -(-len(rows) // MOST)))
         super().__init__(run, phone, len(sources))
+        self.input, self.source, self.scoring = phone.input, predictor.model.source, predictor.model.target.scoring
         own = Predictor(predictor.model, phone.search)
         bar = Bar("Keras", len(sources), unit=" sentences")
         self.pairs = Pairs(sources, references, [
@@ -122,36 +129,48 @@ class TextProof(Proof):
         if predictor.search.temperature:
             return
         served = _loaded(self.served())
-        texts, keras = _served(served.signatures, self.pairs.sources), self.pairs.keras
+        texts, keras = _served(served.signatures, self.source, self.pairs.sources), self.pairs.keras
         if predictor.search != self.search:
             keras = [answer.texts[0] for answer in predictor.predict(self.pairs.sources)]
-        self.tree["saved_model"] = _compare(texts, keras, self.pairs.references) | self.added.saved_model(served.signatures)
+        compared = self.compare(texts, keras, self.pairs.references, self.pairs.sources)
+        self.tree["saved_model"] = compared | self.added.saved_model(served.signatures)
+
+    def scores(self, texts: list[str], references: list[str], sources: Sequence[Any]) -> Measured:
+        """What texts are worth by the heads of the run's scoring."""
+        found = self.scoring.measure([Said(text) for text in texts], references, sources)
+        return found._replace(scores={name: found.scores[name] for name in self.scoring.heads})
+
+    def compare(self, texts: list[str], keras: list[str], references: list[str], sources: Sequence[Any]) -> dict[str, Any]:
+        """Scores beside Keras's on the same sources."""
+        own, right = (self.scores(side, references, sources).scores for side in (texts, keras))
+        differences = {f"{name}_difference": value - right[name] for name, value in own.items()}
+        return {"identical": sum(a == b for a, b in zip(texts, keras)), **own, **differences}
 
     def measure(self, path: Path) -> dict[str, Any]:
-        done = decode(path, self.pairs.sources)
-        beam = decode(path, self.pairs.sources[:BEAMS_TIMED], beam=True)
-        fit = np.nonzero(np.array(done.fits))[0]
+        done, beam = (decode(path, self.source.verb, map(self.input.feed, sources), beam) for sources, beam in (
+            (self.pairs.sources, False), (self.pairs.sources[:BEAMS_TIMED], True)))
+        fit = np.nonzero(np.array(done.fits))[0].tolist()
         texts, keras, references, sources = ([side[i] for i in fit] for side in (
             done.texts, self.pairs.keras, self.pairs.references, self.pairs.sources))
         self.tree["fitting"] = len(fit)
         if not len(fit):
             raise ParityError("no sentence of the dev set fits the file. Give it a larger --max-input-bytes and "
                               "--max-output-bytes.")
-        scored = metrics.score(keras, references)
-        self.tree["keras"] = {"bleu": scored.bleu, "chrf": scored.chrf}
-        self.tree["signatures"] = scored.signatures
-        differing = [{"source": source, "keras": right, "file": text}
+        scored = self.scores(keras, references, sources)
+        self.tree["keras"], self.tree["signatures"] = scored.scores, scored.signatures
+        differing = [{"source": str(source), "keras": right, "file": text}
                      for source, right, text in zip(sources, keras, texts) if right != text]
-        return {**_compare(texts, keras, references), "latency_ms": quantiles(done.milliseconds),
+        return {**self.compare(texts, keras, references, sources), "latency_ms": quantiles(done.milliseconds),
                 "latency_beam_ms": quantiles(beam.milliseconds), "load_ms": round(done.load_ms, 2),
                 **self.added.measure(path), "differing": differing[:SHOWN]}
 
     def problem(self, entry: dict[str, Any], quantize: str, max_drop: float) -> str:
-        return _problem(entry, quantize, max_drop, self.tree["fitting"]) or self.added.problem(entry, quantize)
+        return (_problem(entry, quantize, max_drop, self.tree["fitting"], self.scoring)
+                or self.added.problem(entry, quantize))
 
     def summary(self, name: str, entry: dict[str, Any]) -> str:
         cut = self.tree["sentences"] - self.tree["fitting"]
-        return _summary(name, entry, self.tree["fitting"]) + self.added.summary(entry) + (
+        return _summary(name, entry, self.tree["fitting"], self.scoring) + self.added.summary(entry) + (
             f"\n  {cut} of {self.tree['sentences']} sentences do not fit and are cut; see --max-input-bytes and "
             "--max-output-bytes" if cut else "")
 
@@ -162,16 +181,17 @@ class TextProof(Proof):
 PROOFS: dict[str, Any] = {"text": TextProof, "series": SeriesProof}
 
 
-def decode(path: Path, sources: Sequence[str], beam: bool = False) -> Decoded:
-    """Answers each source with a file, on one thread; the first one warms up and is not timed."""
+def decode(path: Path, verb: str, sources: Iterable[dict[str, np.ndarray]], beam: bool = False) -> Decoded:
+    """Answers each source, as `feed` of the file's input gives it, on one thread; the first one warms up as well."""
     begun = time.perf_counter()
-    phone = PhoneFile(path)
+    phone = SayingFile(path, verb)
     loaded = time.perf_counter()
-    phone.translate("a", beam)
-    texts, fits, milliseconds = [], [], []
-    for source in sources:
+    texts, fits, milliseconds = list[str](), list[bool](), list[float]()
+    for given in sources:
+        if not texts:
+            phone.ask(given, beam)
         start = time.perf_counter()
-        answer = phone.translate(source, beam)
+        answer = phone.ask(given, beam)
         milliseconds.append(1e3 * (time.perf_counter() - start))
         texts.append(answer.texts[0])
         fits.append(not answer.truncated)
@@ -186,40 +206,38 @@ def _loaded(path: Path) -> Any:
         return tf.saved_model.load(str(path))
 
 
-def _served(signatures: Any, sources: Sequence[str], rows: int = 32) -> list[str]:
+def _served(signatures: Any, source: Source, raws: Sequence[Any], rows: int = 32) -> list[str]:
     """The SavedModel's answers, asked as a server would be asked; an empty source stays empty, as in Keras."""
     import tensorflow as tf
 
-    translate: Callable = signatures["translate"]
-    order = sorted((i for i, source in enumerate(sources) if normalize(source)), key=lambda i: len(sources[i]))
-    texts = [""] * len(sources)
+    answer: Any = signatures[source.verb]
+    sizes, texts = source.sizes(raws), [""] * len(raws)
+    order = [i for i in np.argsort(sizes, kind="stable").tolist() if sizes[i]]
     for start in range(0, len(order), rows):
         part = order[start:start + rows]
-        for i, text in zip(part, translate(text=tf.constant([sources[i] for i in part]))["text"].numpy()):
+        given = {source.signature.name: tf.constant(source.batch([raws[i] for i in part]), source.signature.dtype)}
+        for i, text in zip(part, answer(**given)["text"].numpy()):
             texts[i] = text.decode()
     return texts
 
 
-def _compare(texts: list[str], keras: list[str], references: list[str]) -> dict[str, Any]:
-    """Scores beside Keras's on the same sentences."""
-    own, right = metrics.score(texts, references), metrics.score(keras, references)
-    return {"identical": sum(a == b for a, b in zip(texts, keras)), "bleu": own.bleu, "bleu_difference": own.bleu - right.bleu,
-            "chrf": own.chrf, "chrf_difference": own.chrf - right.chrf}
-
-
-def _problem(entry: dict[str, Any], quantize: str, max_bleu_drop: float, sentences: int) -> str:
+def _problem(entry: dict[str, Any], quantize: str, max_drop: float, sentences: int, scoring: Scoring) -> str:
     """What is wrong with a file; "" if it passes."""
     if quantize == "none" and entry["identical"] < sentences:
         return (f"float32 must say what Keras says, to the letter; {sentences - entry['identical']} of {sentences} sentences "
                 "differ. That is a fault of the export: please report it with the run's config.json.")
-    if -entry["bleu_difference"] > max_bleu_drop:
-        return (f"its BLEU on the dev set is {-entry['bleu_difference']:.2f} below Keras's; at most {max_bleu_drop:g} is "
+    name, label = next(iter(scoring.heads.items()))
+    falling = name in scoring.falling
+    drop = entry[f"{name}_difference"] * (1 if falling else -1)
+    if drop > max_drop:
+        return (f"its {label} on the dev set is {drop:.2f} {'above' if falling else 'below'} Keras's; at most {max_drop:g} is "
                 "allowed. Use --quantize float16, or allow more with --max-bleu-drop.")
     return ""
 
 
-def _summary(name: str, entry: dict[str, Any], sentences: int) -> str:
+def _summary(name: str, entry: dict[str, Any], sentences: int, scoring: Scoring) -> str:
+    head, label = next(iter(scoring.heads.items()))
     return (f"{'exported' if entry['passed'] else 'refused'} {name} ({entry['bytes'] / 1e6:.2f} MB): {entry['identical']} of "
-            f"{sentences} sentences as Keras says them, BLEU {entry['bleu']:.1f} ({entry['bleu_difference']:+.2f}), "
+            f"{sentences} sentences as Keras says them, {label} {entry[head]:.1f} ({entry[f'{head}_difference']:+.2f}), "
             f"{entry['latency_ms']['median']:.1f} ms a sentence, {entry['latency_beam_ms']['median']:.1f} with "
             f"beam, on one thread")

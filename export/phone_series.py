@@ -35,6 +35,16 @@ class Read(NamedTuple):
     time: tf.Tensor  # [1, W] int32 minutes; 0 where there is no calendar
     values: tf.Tensor  # [1, W, F] float32
 
+    @property
+    def given(self) -> tf.Tensor:
+        """There is always something to go on from."""
+        return tf.constant(True)
+
+    @property
+    def truncated(self) -> tf.Tensor:
+        """A window is whole."""
+        return tf.constant(False)
+
 
 class SeriesInput:
     """A window of W steps.
@@ -51,6 +61,12 @@ class SeriesInput:
         if series.calendar:
             self.arguments["time"] = tf.TensorSpec([1, series.window], tf.int32)
         self.prepared = tf.TensorSpec([1, *source.input().shape[1:]], tf.float32, name="steps")
+        self.steps = series.window
+
+    def feed(self, raw: np.ndarray) -> dict[str, np.ndarray]:
+        """A window [W, 1 + F] as a host gives it to the file."""
+        given = {"values": raw[None, :, 1:].astype(np.float32), "time": np.floor(raw[None, :, 0] / 60).astype(np.int32)}
+        return {name: given[name] for name in self.arguments}
 
     def read(self, values: tf.Tensor, time: tf.Tensor | None = None) -> Read:
         time = tf.zeros(values.shape[:2], tf.int32) if time is None else time

@@ -5,13 +5,16 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable
 from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
 from export import text_ops
 from export.detokenizing import Copied, detokenizing
+from export.runtime import padded
 from export.tokenizing import Tokens, tokenizing
 from keras_s2s.config import Search
 from keras_s2s.encoder import Encoded
@@ -28,8 +31,8 @@ class Read(NamedTuple):
 
     prepared: tf.Tensor  # [1, S], of as many steps as it has: what `Source.prepare` gives
     given: tf.Tensor  # [] bool: there is something to answer
-    truncated: tf.Tensor  # [] bool
-    spans: tuple[tf.Tensor, ...]  # of whole words, to be copied: see `Tokens`
+    truncated: tf.Tensor  # [] bool: it did not fit
+    spans: tuple[tf.Tensor, ...] = ()  # of whole words, to be copied: see `Tokens`
 
 
 class Rendered(NamedTuple):
@@ -56,6 +59,11 @@ class TextInput:
         self._work = tf.function(self._read)
         self.arguments = {"text": tf.TensorSpec([1, max_bytes], tf.uint8)}
         self.prepared = tf.TensorSpec([1, self.tokenizing.width], tf.int32, name="ids")  # at the border, in full width
+        self.steps = self.tokenizing.width  # that the encoder reads at most
+
+    def feed(self, raw: str) -> dict[str, np.ndarray]:
+        """A raw source as a host gives it to the file: the arguments by name."""
+        return {"text": padded(unicodedata.normalize("NFC", raw).encode("utf-8", "replace"), self.max_bytes)}
 
     def read(self, text: tf.Tensor) -> Read:
         tokens, truncated = self._tokens(text)

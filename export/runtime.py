@@ -13,28 +13,48 @@ from keras_s2s.terminal import quiet
 
 
 class Answer(NamedTuple):
-    """What the file says to one text."""
+    """What the file says to one source."""
 
     texts: list[str]  # the best first
     scores: list[float]  # mean log-probability of a token
-    truncated: bool  # the text, or an answer, did not fit
+    truncated: bool  # the source, or an answer, did not fit
 
 
-class PhoneFile:
-    """A .tflite file that takes text.
+class SayingFile:
+    """A .tflite file that says a text, whatever it is given.
 
     Args:
         content: the file's path or its bytes.
+        verb: the signature that answers; NAME_beam gives the K best.
         threads: of the interpreter.
     """
 
-    def __init__(self, content: Path | bytes, threads: int = 1):
+    def __init__(self, content: Path | bytes, verb: str, threads: int = 1):
         given = {"model_content": content} if isinstance(content, bytes) else {"model_path": str(content)}
         with quiet():  # it reports which delegate it uses
             self.interpreter = Interpreter(num_threads=threads, **given)
             self.run = {name: self.interpreter.get_signature_runner(name) for name in self.interpreter.get_signature_list()}
-            self.max_bytes = int(self.run["translate"].get_input_details()["text"]["shape"][1])
-            self.answer(b"")  # makes the memory ready
+        self.verb = verb
+        nothing = {name: np.zeros(one["shape"], one["dtype"]) for name, one in self.run[verb].get_input_details().items()}
+        self.ask(nothing)  # makes the memory ready
+
+    def ask(self, given: dict[str, np.ndarray], beam: bool = False) -> Answer:
+        """The answer to the arguments of its signature, or with `beam` the K best."""
+        found = self.run[f"{self.verb}_beam" if beam else self.verb](**given)
+        texts = [bytes(row[:length]).decode() for row, length in zip(found["text"], found["length"])]
+        return Answer(texts, found["score"].tolist(), bool(found["truncated"][0]))
+
+
+class PhoneFile(SayingFile):
+    """One that takes text.
+
+    Args:
+        content, threads: see `SayingFile`.
+    """
+
+    def __init__(self, content: Path | bytes, threads: int = 1):
+        super().__init__(content, "translate", threads)
+        self.max_bytes = int(self.run["translate"].get_input_details()["text"]["shape"][1])
 
     def fits(self, text: str) -> bool:
         """Whether the whole text is read."""
@@ -46,9 +66,7 @@ class PhoneFile:
 
     def answer(self, data: bytes, beam: bool = False) -> Answer:
         """The same for bytes, valid or not, as they are."""
-        found = self.run["translate_beam" if beam else "translate"](text=self.padded(data))
-        texts = [bytes(row[:length]).decode() for row, length in zip(found["text"], found["length"])]
-        return Answer(texts, found["score"].tolist(), bool(found["truncated"][0]))
+        return self.ask({"text": self.padded(data)}, beam)
 
     def suggest(self, text: str) -> list[tuple[str, float]]:
         """The likeliest next words with their probabilities; of files of a run of sentences."""
@@ -58,9 +76,14 @@ class PhoneFile:
 
     def padded(self, data: bytes) -> np.ndarray:
         """Bytes -> the input [1, N]."""
-        padded = np.zeros((1, self.max_bytes), np.uint8)
-        padded[0, :min(len(data), self.max_bytes)] = np.frombuffer(data[:self.max_bytes], np.uint8)
-        return padded
+        return padded(data, self.max_bytes)
+
+
+def padded(data: bytes, width: int) -> np.ndarray:
+    """Bytes -> a file's input [1, N]."""
+    result = np.zeros((1, width), np.uint8)
+    result[0, :min(len(data), width)] = np.frombuffer(data[:width], np.uint8)
+    return result
 
 
 def quantiles(milliseconds: Any) -> dict[str, float]:

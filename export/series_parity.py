@@ -12,6 +12,7 @@ Of series RUN/export/report.json has, beside what parity.py says of texts:
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ class SeriesProof(Proof):
         self.sources, self.references = rows.raws(range(0, len(rows), -(-len(rows) // MOST)))
         super().__init__(run, phone, len(self.sources))
         self.scoring: Any = predictor.model.target.scoring
-        self.arguments = list(phone.input.arguments)
+        self.input = phone.input
         self.keras = np.array([answer.values for answer in predictor.predict(self.sources)])
         self.tree["keras"] = self.errors(self.keras)
 
@@ -71,7 +72,7 @@ class SeriesProof(Proof):
         self.tree["saved_model"] = self.compare(np.concatenate(parts))
 
     def measure(self, path: Path) -> dict[str, Any]:
-        values, milliseconds, load_ms = forecasts(path, self.sources, self.arguments)
+        values, milliseconds, load_ms = forecasts(path, map(self.input.feed, self.sources))
         return {**self.compare(values), "latency_ms": quantiles(milliseconds), "load_ms": round(load_ms, 2)}
 
     def problem(self, entry: dict[str, Any], quantize: str, max_drop: float) -> str:
@@ -93,18 +94,19 @@ class SeriesProof(Proof):
                 "thread")
 
 
-def forecasts(path: Path, sources: np.ndarray, arguments: list[str]) -> tuple[np.ndarray, list[float], float]:
-    """A file's answers [N, K, H, F] to windows [N, W, 1 + F], one at a time, milliseconds of each, and of loading."""
+def forecasts(path: Path, sources: Iterable[dict[str, np.ndarray]]) -> tuple[np.ndarray, list[float], float]:
+    """A file's answers [N, K, H, F] to windows as `SeriesInput.feed` gives them, milliseconds of each, and of loading."""
     from ai_edge_litert.interpreter import Interpreter
 
     begun = time.perf_counter()
     with quiet():
         forecast = Interpreter(str(path), num_threads=1).get_signature_runner("forecast")
     loaded = time.perf_counter()
-    answers, milliseconds = [], []
-    for source in [sources[0], *sources]:
-        given = {"values": source[None, :, 1:].astype(np.float32), "time": np.floor(source[None, :, 0] / 60).astype(np.int32)}
+    answers, milliseconds = list[np.ndarray](), list[float]()
+    for given in sources:
+        if not answers:
+            forecast(**given)  # the first one warms up as well
         start = time.perf_counter()
-        answers.append(forecast(**{name: given[name] for name in arguments})["values"])
+        answers.append(forecast(**given)["values"])
         milliseconds.append(1e3 * (time.perf_counter() - start))
-    return np.array(answers[1:]), milliseconds[1:], 1e3 * (loaded - begun)
+    return np.array(answers), milliseconds, 1e3 * (loaded - begun)

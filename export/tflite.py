@@ -93,15 +93,14 @@ class Phone(tf.Module):
         self.model, self.sizes = model, sizes
         self.search = sizes.search(predictor.search)
         self.input = INPUTS[data.source](model.source, sizes.max_input_bytes)
-        self.output = OUTPUTS[data.target](model.target, sizes.max_output_bytes, self.input.prepared.shape[1])
+        self.output = OUTPUTS[data.target](model.target, sizes.max_output_bytes, self.input.steps)
         self.added = ADDED.get(model.source.command, Nothing)(predictor, self.input, sizes.words)
         # The converter finds and freezes only variables that hang on the module as they are.
         self.weights = [variable.value for variable in model.training_model.variables]
 
     def encode(self, **given: tf.Tensor) -> dict[str, tf.Tensor]:
         """What a decoder needs of a source."""
-        model, prepared = self.model, given[self.input.prepared.name]
-        width = prepared.shape[1]
+        model, prepared, width = self.model, given[self.input.prepared.name], self.input.steps
         # Only as many steps as it has are encoded, and only the border has the full width.
         steps = tf.maximum(1, tf.reduce_sum(model.source.lengths(prepared)))
         encoded = model.encode(self.input.real(prepared, steps))
@@ -128,8 +127,8 @@ class Phone(tf.Module):
         state = {name: tf.TensorSpec([1, model.config.model.units]) for name in model.decoder.stack.state_names}
         prepared = self.input.prepared
         memory = {} if model.decoder.attention is None else {
-            "outputs": tf.TensorSpec([*prepared.shape[:2], model.config.model.units]),
-            "mask": tf.TensorSpec(prepared.shape[:2], tf.int32)}
+            "outputs": tf.TensorSpec([1, self.input.steps, model.config.model.units]),
+            "mask": tf.TensorSpec([1, self.input.steps], tf.int32)}
         said = self.output.given
         functions: dict[str, tuple[Callable, dict[str, tf.TensorSpec]]] = {
             **{name: (functools.partial(self._answer, how), self.input.arguments) for name, how in self.searches().items()},

@@ -178,6 +178,16 @@ def _translate_options(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(command=_translate)
 
 
+def _file_options(parser: argparse.ArgumentParser, verb: str) -> None:
+    parser.add_argument("run", type=Path, metavar="RUN")
+    parser.add_argument("files", nargs="+", metavar="FILE")
+    parser.add_argument("--n-best", type=int, default=1, metavar="N", help="the N best texts of each file")
+    parser.add_argument("--json", action="store_true", help="a JSON object a file: texts, scores, alignment")
+    parser.add_argument("--seed", type=int, default=0, help="of sampling")
+    _search_options(parser)
+    parser.set_defaults(command=_answer, verb=verb)
+
+
 def _complete_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", type=Path, metavar="RUN")
     parser.add_argument("text", nargs="?", metavar="TEXT",
@@ -235,6 +245,14 @@ def _translate(arguments: argparse.Namespace) -> int:
     from keras_s2s.translating import translate
 
     return translate(arguments, search)
+
+
+def _answer(arguments: argparse.Namespace) -> int:
+    search = search_settings(arguments.run, arguments)
+    load_tensorflow()  # only now
+    from keras_s2s.answering import answer
+
+    return answer(arguments, search)
 
 
 def _complete(arguments: argparse.Namespace) -> int:

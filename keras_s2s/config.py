@@ -15,37 +15,19 @@ import typing
 from dataclasses import dataclass, field
 from typing import Any
 
+from keras_s2s import registry
+from keras_s2s.checks import between, choice, require
+from keras_s2s.kind_settings import Series
+
 FORMAT = 1  # of config.json; raised when an older run can no longer be read
 
-SOURCES = ("text", "series")  # kinds of source and target: the keys of the tables in sources/ and targets/
-TARGETS = ("text", "series")
-CORPORA = ("pairs", "sentences")
 TOKENIZERS = ("sentencepiece", "characters", "words", "bytes")
 CELLS = ("lstm", "gru")
 ATTENTIONS = ("none", "luong", "bahdanau")
 OPTIMIZERS = ("sgd", "momentum", "adam", "adamw")
 SCHEDULES = ("constant", "linear", "cosine", "inverse_sqrt")
 MONITORS = ("loss", "bleu", "chrf", "exact_match", "next_word", "mse", "mae")
-RELATIVES = ("none", "difference", "log")
-CALENDAR = ("hour", "weekday", "year")
-SERIES_LOSSES = ("mse", "huber", "quantiles")
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
-
-
-def require(condition: bool, message: str) -> None:
-    """Raises ValueError(message) unless `condition`: the form of every check of a setting."""
-    if not condition:
-        raise ValueError(message)
-
-
-def _choice(section: str, name: str, value: str, choices: tuple[str, ...]) -> None:
-    require(value in choices, f"`{section}.{name}` must be one of {', '.join(choices)}; got {value!r}."
-            + (f" Did you mean {close[0]!r}?" if (close := difflib.get_close_matches(str(value), choices, 1)) else ""))
-
-
-def _between(section: str, name: str, value: float, low: float, high: float = float("inf")) -> None:
-    limits = f"at least {low:g}" if high == float("inf") else f"between {low:g} and {high:g}"
-    require(low <= value <= high and value < float("inf"), f"`{section}.{name}` must be {limits}; got {value!r}.")
 
 
 @dataclass(frozen=True)
@@ -72,59 +54,20 @@ class Data:
     subword_sampling: float = 0.0  # alpha of Kudo (2018), eq. 8; 0: always the best segmentation; 0.2 is strong
 
     def __post_init__(self) -> None:
-        for name, choices in (("source", SOURCES), ("target", TARGETS), ("corpus", CORPORA),
-                              ("source_tokenizer", TOKENIZERS), ("target_tokenizer", TOKENIZERS)):
-            _choice("data", name, getattr(self, name), choices)
-        _between("data", "cuts", self.cuts, 1, 20)
+        for name, choices in (("source", tuple(registry.SOURCES)), ("target", tuple(registry.TARGETS)),
+                              ("corpus", tuple(registry.CORPORA)), ("source_tokenizer", TOKENIZERS),
+                              ("target_tokenizer", TOKENIZERS)):
+            choice("data", name, getattr(self, name), choices)
+        between("data", "cuts", self.cuts, 1, 20)
         require(len(self.columns) == 2 and min(self.columns) >= 1 and self.columns[0] != self.columns[1],
                 "`data.columns` must name two different columns counted from 1, such as 1,2; "
                 f"got {','.join(map(str, self.columns))}.")
-        _between("data", "max_characters", self.max_characters, 1)
-        _between("data", "held_out", self.held_out, 1)
+        between("data", "max_characters", self.max_characters, 1)
+        between("data", "held_out", self.held_out, 1)
         for name in ("source_vocabulary_size", "target_vocabulary_size"):
             value = getattr(self, name)
             require(value == 0 or value >= 8, f"`data.{name}` must be 0 (chosen from the corpus) or at least 8; got {value}.")
-        _between("data", "subword_sampling", self.subword_sampling, 0, 10)
-
-
-@dataclass(frozen=True)
-class Series:
-    """How series are read and forecast; nothing else looks at it."""
-
-    time: str = ""  # the column of the times; empty: the first
-    columns: tuple[str, ...] = ()  # that are read; empty: all but the times
-    targets: tuple[str, ...] = ()  # that are forecast, some of those; empty: all of them
-    window: int = 96  # steps read
-    horizon: int = 24  # steps forecast
-    stride: int = 1  # steps between training windows; far apart they overlap less, and an epoch is shorter
-    split: tuple[float, ...] = (0.7, 0.1, 0.2)  # train, dev, test, in the order of time: shares, or numbers of steps
-    regular: bool = True  # the times lie on a grid, so that a missing one is a gap; false: each row is a step
-    fill: int = 3  # missing values in a row that the last one known stands in for; windows with more are left out
-    season: int = 0  # steps of the seasonal-naive forecast; 0: a day of hours, a week of days, a year of months ...
-    relative: str = "none"  # what is learnt: none: values; difference: to the last one known; log: log-returns from it
-    calendar: tuple[str, ...] = ()  # of each step, as sine and cosine: hour (of the day), weekday, year (day of the)
-    loss: str = "huber"  # mse, huber, quantiles
-    quantiles: tuple[float, ...] = (0.1, 0.5, 0.9)  # of the loss quantiles; 0.5 is the line, the others are its band
-    feedback: bool = True  # each step is given the one before it; false: only the calendar and the last value known
-
-    def __post_init__(self) -> None:
-        _choice("series", "relative", self.relative, RELATIVES)
-        _choice("series", "loss", self.loss, SERIES_LOSSES)
-        for name in self.calendar:
-            _choice("series", "calendar", name, CALENDAR)
-        require(self.regular or not self.calendar, "`series.calendar` needs `series.regular`: of rows that each are a step the "
-                "times ahead are not known. Leave it empty: --set series.calendar=")
-        for name, low in (("window", 2), ("horizon", 1), ("stride", 1), ("fill", 0), ("season", 0)):
-            _between("series", name, getattr(self, name), low)
-        require(self.season <= self.window, f"`series.season` must be at most `series.window` {self.window}, so that a window "
-                f"holds one; got {self.season}. Read more steps: --set series.window={self.season}.")
-        shares = max(self.split, default=0) <= 1
-        require(len(self.split) == 3 and min(self.split) > 0 and (not shares or sum(self.split) < 1.0001),
-                "`series.split` must be three shares of the steps that are together at most 1, such as 0.7,0.1,0.2, or three "
-                f"numbers of steps; got {','.join(f'{part:g}' for part in self.split)}.")
-        rising = list(self.quantiles) == sorted(set(self.quantiles)) and 0.5 in self.quantiles
-        require(rising and 0 < self.quantiles[0] and self.quantiles[-1] < 1, "`series.quantiles` must rise between 0 and 1 and "
-                f"hold 0.5, such as 0.1,0.5,0.9; got {','.join(f'{part:g}' for part in self.quantiles)}.")
+        between("data", "subword_sampling", self.subword_sampling, 0, 10)
 
 
 @dataclass(frozen=True)
@@ -146,14 +89,14 @@ class Model:
     reverse_source: bool = False  # read the source backwards (Sutskever et al., 2014)
 
     def __post_init__(self) -> None:
-        _choice("model", "cell", self.cell, CELLS)
-        _choice("model", "attention", self.attention, ATTENTIONS)
-        _between("model", "units", self.units, 1)
-        _between("model", "num_layers", self.num_layers, 1, 8)
-        _between("model", "embedding_dim", self.embedding_dim, 1)
-        _between("model", "embedding_stddev", self.embedding_stddev, 0, 10)
+        choice("model", "cell", self.cell, CELLS)
+        choice("model", "attention", self.attention, ATTENTIONS)
+        between("model", "units", self.units, 1)
+        between("model", "num_layers", self.num_layers, 1, 8)
+        between("model", "embedding_dim", self.embedding_dim, 1)
+        between("model", "embedding_stddev", self.embedding_stddev, 0, 10)
         for name in ("input_dropout", "word_dropout", "dropout", "recurrent_dropout"):
-            _between("model", name, getattr(self, name), 0, 0.95)
+            between("model", name, getattr(self, name), 0, 0.95)
         require(not self.bidirectional or self.units % 2 == 0,
                 f"`model.units` must be even when `model.bidirectional` is set; got {self.units}. "
                 f"Use {self.units - 1} or {self.units + 1}.")
@@ -190,18 +133,18 @@ class Train:
     seed: int = 1
 
     def __post_init__(self) -> None:
-        _choice("train", "optimizer", self.optimizer, OPTIMIZERS)
-        _choice("train", "schedule", self.schedule, SCHEDULES)
-        _choice("train", "monitor", self.monitor, MONITORS)
-        _choice("train", "precision", self.precision, PRECISIONS)
+        choice("train", "optimizer", self.optimizer, OPTIMIZERS)
+        choice("train", "schedule", self.schedule, SCHEDULES)
+        choice("train", "monitor", self.monitor, MONITORS)
+        choice("train", "precision", self.precision, PRECISIONS)
         for name, low in (("epochs", 1), ("batch_tokens", 1), ("warmup_steps", 0), ("patience", 0), ("parts", 1),
                           ("evaluate_every", 1), ("save_every_steps", 0), ("save_every_minutes", 0), ("weight_decay", 0),
                           ("clip_norm", 0)):
-            _between("train", name, getattr(self, name), low)
+            between("train", name, getattr(self, name), low)
         require(0 < self.learning_rate < float("inf"), f"`train.learning_rate` must be above 0; got {self.learning_rate!r}.")
         for name, high in (("label_smoothing", 0.9), ("r_drop", 100), ("teacher_forcing", 1), ("ema", 0.99999),
                            ("seed", 2**31 - 1)):
-            _between("train", name, getattr(self, name), 0, high)
+            between("train", name, getattr(self, name), 0, high)
 
 
 @dataclass(frozen=True)
@@ -219,9 +162,9 @@ class Search:
 
     def __post_init__(self) -> None:
         for name, low, high in (("beam_size", 1, 100), ("length_penalty", 0, 5), ("no_repeat_ngram", 0, 20)):
-            _between("search", name, getattr(self, name), low, high)
+            between("search", name, getattr(self, name), low, high)
         for name, low in (("max_length", 1), ("max_length_ratio", 0), ("temperature", 0), ("top_k", 0)):
-            _between("search", name, getattr(self, name), low)
+            between("search", name, getattr(self, name), low)
         require(0 < self.top_p <= 1, f"`search.top_p` must be above 0 and at most 1; got {self.top_p!r}.")
         require(self.temperature == 0 or self.beam_size == 1,
                 f"sampling (`search.temperature` {self.temperature:g}) and beam search (`search.beam_size` {self.beam_size}) "
@@ -241,8 +184,8 @@ class Watch:
     profile: tuple[int, ...] = ()  # first and last step to be profiled, such as 10,20
 
     def __post_init__(self) -> None:
-        _between("watch", "every", self.every, 1)
-        _between("watch", "sentences", self.sentences, 0, 100)
+        between("watch", "every", self.every, 1)
+        between("watch", "sentences", self.sentences, 0, 100)
         require(not self.profile or len(self.profile) == 2 and 1 <= self.profile[0] <= self.profile[1],
                 "`watch.profile` must be the first and the last step to be profiled, such as 10,20; "
                 f"got {','.join(map(str, self.profile))}.")

@@ -1,27 +1,48 @@
 """How each kind of source reads its files: text and all that is written beside text as pairs, plain text as beginnings and
-what follows, series as windows.
+what follows, series as windows, recordings and pictures as files with a text each.
 
     corpus_of(config).prepare(run, progress)     files -> data/NAME.suffix, and what came of them
-    corpus_of(config).rows(path, config, train)  -> pairs by number: Rows or Windows
+    corpus_of(config).rows(path, config, train)  -> pairs by number: Rows, Windows or FileRows
 """
 
 from __future__ import annotations
 
+import dataclasses
+import functools
+import tempfile
 from pathlib import Path
 from typing import Any
 
-from keras_s2s import corpus, phrasebook, windows
+import numpy as np
+
+from keras_s2s import corpus, media, phrasebook, registry, windows
 from keras_s2s.config import Config, require
 from keras_s2s.reading import Log
 from keras_s2s.rows import CorpusError, Rows
 from keras_s2s.terminal import say
 
 
-class Pairs:
-    """Lines of source TAB target; without any the embedded phrasebook."""
+class Corpus:
+    """What files hold.
+
+    Attributes:
+        suffix: of the file of a set in the run's data/.
+        beside: of the files that belong to it.
+        taught: whether other runs can make more pairs of it.
+    """
 
     suffix = ".tsv"
-    taught = True  # whether other runs can make more pairs of it
+    beside: tuple[str, ...] = ()
+    taught = True
+
+    @classmethod
+    def parts(cls, path: Path) -> list[Path]:
+        """All files of the set at `path`, by which it is known again."""
+        return [path, *map(path.with_suffix, cls.beside)]
+
+
+class Pairs(Corpus):
+    """Lines of source TAB target; without any the embedded phrasebook."""
 
     @staticmethod
     def prepare(run: Any, progress: Any = None) -> str:
@@ -60,7 +81,49 @@ class Sentences(Pairs):
         return Pairs.prepare(run, progress)
 
 
-class Series:
+class Files(Corpus):
+    """Lines of path TAB text; the source says what it keeps of each file."""
+
+    beside = (".npz",)  # which holds the digests of what is in the .bin
+    taught = False
+
+    @staticmethod
+    def prepare(run: Any, progress: Any = None) -> str:
+        data = run.config.data
+        require(not registry.TARGETS[data.target].corpus, f"beside each file stands a text; `data.target` is {data.target!r}. "
+                "Set data.target=text.")
+        if not data.train:
+            raise CorpusError(f"a TSV of path TAB text is required to learn from {data.source}; none is named. Give one with "
+                              "--data.")
+        with tempfile.TemporaryFile(dir=run.path) as scratch:
+            packer = media.Packer(Files.decode(run.config), scratch)
+            found = corpus.prepare(data, run.path, progress, packer, lambda name, items: packer.write(
+                run.data / f"{name}.tsv", items))
+        files = f"files       {len(packer.shapes):,} decoded, {packer.offsets[-1] / 1e6:,.1f} MB"
+        return f"{files}\n{dataclasses.replace(found, lengths={'text': found.lengths['target']})}"
+
+    @staticmethod
+    def decode(config: Config) -> media.Decode:
+        """How the source of a configuration reads the bytes of a file."""
+        return functools.partial(registry.Classes(registry.SOURCES)[config.data.source].decode, config=config)
+
+    @staticmethod
+    def rows(path: Path, config: Config, training: bool) -> media.FileRows:
+        return media.FileRows(path)
+
+    @staticmethod
+    def given(item: str, config: Config, data: Path, path: Path, log: Log) -> media.FileRows:
+        with tempfile.TemporaryFile(dir=path.parent) as scratch:
+            packer, items = media.Packer(Files.decode(config), scratch), []
+            with open(path, "w", encoding="utf-8", newline="\n") as output:
+                for row in packer(item, config.data, log):
+                    items.append(row.item)
+                    output.write(f"{row.source}\t{row.target}\n")
+            packer.write(path, np.array(items))
+        return media.FileRows(path)
+
+
+class Series(Corpus):
     """Tables of series, of which each window is a pair."""
 
     suffix = ".npy"
@@ -82,10 +145,12 @@ class Series:
         return windows.given(item, config.series, data, path, log)
 
 
-CORPORA: dict[str, Any] = {"series": Series}
-TEXTS: dict[str, Any] = {"pairs": Pairs, "sentences": Sentences}  # what files of text hold
+def corpus_entry(config: Config) -> registry.Entry:
+    """Where it lies how the files of a configuration are read: as its source has them, or else as `data.corpus` does."""
+    own = registry.SOURCES[config.data.source].corpus
+    return registry.Entry(own) if own else registry.CORPORA[config.data.corpus]
 
 
 def corpus_of(config: Config) -> Any:
-    """How the files of a configuration are read: as its source has them, or where that says nothing as `data.corpus` does."""
-    return CORPORA.get(config.data.source, TEXTS[config.data.corpus])
+    """How the files of a configuration are read."""
+    return registry.load(corpus_entry(config).kind)

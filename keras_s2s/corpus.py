@@ -15,6 +15,7 @@ import itertools
 import re
 import shutil
 import tempfile
+from array import array
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +33,8 @@ from keras_s2s.split import digest, held_out, overlaps, repeated
 
 __all__ = ["CorpusError", "Log", "Rows", "Summary", "overlaps", "prepare", "read_pairs", "split_names"]
 
-READERS: dict[str, Callable[[str, Data, Log], Iterator[Row]]] = {  # what the files hold -> its reader
+Reader = Callable[[str, Data, Log], Iterator[Row]]  # an item of `data.train`, `dev` or `test` -> its rows
+READERS: dict[str, Reader] = {  # what the files hold -> its reader
     "pairs": lambda item, data, log: read_rows(item, data.columns, data.max_characters, log),
     "sentences": read_sentences,
 }
@@ -74,7 +76,8 @@ class Summary:
         return "\n".join(lines)
 
 
-def prepare(data: Data, folder: str | Path, progress: Progress | None = None) -> Summary:
+def prepare(data: Data, folder: str | Path, progress: Progress | None = None, reader: Reader | None = None,
+            beside: Callable[[str, np.ndarray], object] | None = None) -> Summary:
     """Reads, checks and splits the corpus into `folder`/data/NAME.tsv: source TAB target, normalized, UTF-8, LF.
 
     Without `data.dev` a dev set is split off, and without `data.test` a test set with it; no source and no target is
@@ -84,11 +87,14 @@ def prepare(data: Data, folder: str | Path, progress: Progress | None = None) ->
     Args:
         folder: the run directory; `rejects.tsv` (file, line, reason, text) goes into it.
         progress: called now and then with the bytes read and the bytes in all.
+        reader: of the files; by default as `data.corpus` says.
+        beside: called with the name of each set and its rows' items; writes what belongs to those.
 
     Raises:
         CorpusError: something is wrong with the files.
         OSError: the run directory cannot be written.
     """
+    reader = reader or READERS[data.corpus]
     folder, names = Path(folder), split_names(data)
     total = _size_of_inputs(data, folder / "data")
     (folder / "data").mkdir(parents=True, exist_ok=True)
@@ -97,20 +103,26 @@ def prepare(data: Data, folder: str | Path, progress: Progress | None = None) ->
             return stack.enter_context(tempfile.TemporaryFile(dir=folder))
 
         log = RejectsFile(scratch(), total, progress)
-        train = Staged(scratch(), data, data.train, log)
-        given = {"dev": Staged(scratch(), data, data.dev, log)} if data.dev else {}
-        given |= {name: Staged(scratch(), data, [item], log) for name, item in zip(names[2:], data.test, strict=False)}
+
+        def staged(items: Iterable[str]) -> Staged:
+            return Staged(scratch(), (reader(item, data, log) for item in items))
+
+        train = staged(data.train)
+        given = {"dev": staged(data.dev)} if data.dev else {}
+        given |= {name: staged([item]) for name, item in zip(names[2:], data.test, strict=False)}
         sides = _sides(train, [name in given for name in names].count(False) - 1, data.held_out)
         for file, line, text in train.lines(sides < 0):
             log.reject(file, line, "duplicate pair", text)
         repeats = int(repeated(train.hashes[sides == 0, 2]).sum())
         log.notices.update({"duplicate pair": repeats} if repeats else {})
-        for name, staged in given.items():
-            shared = np.isin(staged.hashes[:, 0], train.hashes[sides == 0, 0]).sum()
+        for name, set_given in given.items():
+            shared = np.isin(set_given.hashes[:, 0], train.hashes[sides == 0, 0]).sum()
             log.notices.update({f"sources of {name} in train as well": int(shared)} if shared else {})
         for name in names:
-            staged, chosen = (given[name], None) if name in given else (train, sides == AUTOMATIC.index(name))
-            write_whole(folder / "data" / f"{name}.tsv", functools.partial(staged.write, chosen=chosen))
+            of, chosen = (given[name], None) if name in given else (train, sides == AUTOMATIC.index(name))
+            write_whole(folder / "data" / f"{name}.tsv", functools.partial(of.write, chosen=chosen))
+            if beside:
+                beside(name, np.array(of.items, np.int32)[... if chosen is None else chosen])
         write_whole(folder / "rejects.tsv", log.copy_to)
         return _summary(folder / "data", names, log, train.lengths)
 
@@ -157,17 +169,15 @@ class Staged:
 
     Args:
         file: an empty scratch file, open for reading and writing.
-        data: the settings; `columns` and `max_characters` are read.
-        items: files to read, see `READERS`.
-        log: hears of rejects and notices.
+        rows: of each item to read, see `READERS`.
     """
 
-    def __init__(self, file: IO[bytes], data: Data, items: Iterable[str], log: Log):
+    def __init__(self, file: IO[bytes], rows: Iterable[Iterator[Row]]):
         self._file = file
         self._names: list[str] = []
         self.lengths = (collections.Counter[int](), collections.Counter[int]())  # characters -> sources; targets
+        self.items = array("i")  # of rows that have one
         hashes = bytearray()
-        rows = (READERS[data.corpus](item, data, log) for item in items)
         for row in itertools.chain.from_iterable(rows):
             if not self._names or self._names[-1] != row.file:
                 self._names.append(row.file)
@@ -176,6 +186,8 @@ class Staged:
             # Parts of one sentence are on one side, and a beginning that two sentences share ties them not together.
             keys = [digest(comparable(row.whole or side)) for side in (row.source, row.target)]
             hashes += b"".join(keys) + digest(text)
+            if row.item >= 0:
+                self.items.append(row.item)
             self.lengths[0][len(row.source)] += 1
             self.lengths[1][len(row.target)] += 1
         self.hashes = np.frombuffer(hashes, "<u8").reshape(-1, 3)  # [rows, (source, target, exact pair)]

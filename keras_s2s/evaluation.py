@@ -34,7 +34,7 @@ def conclude(run: Run, predictor: Predictor) -> None:
 
     name, scoring = run.splits()[-1] if len(run.splits()) < 3 else run.splits()[2], scoring_of(run.config)
     if (done := recall(run, name)) is not None:
-        inside = scoring.kept(done) or maps.inside(predictor, done.sources, done.hypotheses)
+        inside = scoring.kept(done) or maps.inside(predictor, scoring.sources(run.rows(name)), done.hypotheses)
         write_whole(run.path / "evaluation" / "inside.json", json.dumps(inside, ensure_ascii=False).encode())
     found = run.metrics()
     step = int(found.get("training", {}).get("steps", 0))

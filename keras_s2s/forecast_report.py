@@ -6,21 +6,9 @@ from typing import Any
 
 from keras_s2s import plots
 from keras_s2s.page import Html, picture, pictures, section, table
-from keras_s2s.scoring.series import LAST, RUN, Forecasted, SeriesScoring, verdict
+from keras_s2s.scoring.series import RUN, Forecasted, SeriesScoring, verdict
 
 DRAWN = 8  # windows
-
-
-def tiles(row: dict[str, Any], name: str) -> dict[str, Html]:
-    """The most important figures of a set."""
-    last = row["naive"][LAST]
-    shown = {f"MSE on {name}": Html(f"{row['mse']:.4f}<small>last value: {last['mse']:.4f}</small>"),
-             f"MAE on {name}": Html(f"{row['mae']:.4f}<small>last value: {last['mae']:.4f}</small>"),
-             "MASE": Html(f"{row['mase']:.3f}<small>{row['windows']:,} windows</small>")}
-    if "coverage" in row:
-        low, high = row["band"]
-        shown["in the band"] = Html(f"{row['coverage']:.0f} %<small>{100 * (high - low):.0f} % are to be</small>")
-    return shown
 
 
 def sections(found: Any) -> list[Html]:

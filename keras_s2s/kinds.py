@@ -18,7 +18,7 @@ class Kind:
         config: the run's configuration.
     """
 
-    signature: tf.TensorSpec  # of a batch of raws, such as strings [B]
+    signature: tf.TensorSpec  # of a batch [B, ...] of what `batch` makes of raws, such as strings [B]
 
     def __init__(self, config: Config):
         self.config = config
@@ -64,5 +64,5 @@ class Kind:
         raise NotImplementedError
 
     def batch(self, raws: Any) -> Any:
-        """Raws as a caller has them -> an array [B, ...] of `signature`."""
+        """Raws as `Rows.read` or a caller has them -> an array [B, ...] of `signature`."""
         raise NotImplementedError

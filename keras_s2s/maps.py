@@ -27,7 +27,7 @@ def look(predictor: Predictor, sources: Sequence[Any], references: Sequence[Any]
     return inside(predictor, sources, [answer.best for answer in answers]) if found is None else found
 
 
-def inside(predictor: Predictor, sources: Sequence[str], answers: Sequence[str]) -> dict[str, Any]:
+def inside(predictor: Predictor, sources: Sequence[Any], answers: Sequence[str]) -> dict[str, Any]:
     """The attention of some of the sentences and their answers; without attention, where all the sources lie.
 
     Returns:
@@ -35,23 +35,24 @@ def inside(predictor: Predictor, sources: Sequence[str], answers: Sequence[str])
         {"kind": "context", "points": [N][2], "labels": sentences, "pairs": [[i, j]], "explained": share of the variance}.
     """
     if predictor.model.decoder.attention is not None:
-        chosen = pick(sources, SENTENCES, answers)
+        chosen = pick([str(source) for source in sources], SENTENCES, answers)
         maps = predictor.alignments([sources[i] for i in chosen], [answers[i] for i in chosen]) if chosen else []
         return {"kind": "attention", "maps": maps}
     chosen = spread(len(sources), POINTS)
-    sources = list(dict.fromkeys(sources[i] for i in chosen))
-    vectors = context_vectors(predictor, sources)
+    named = {str(sources[i]): sources[i] for i in chosen}
+    vectors = context_vectors(predictor, list(named.values()))
     points, explained = project(vectors)
-    return {"kind": "context", "points": np.round(points, 4).tolist(), "labels": sources,
+    return {"kind": "context", "points": np.round(points, 4).tolist(), "labels": list(named),
             "pairs": neighbours(vectors, points), "explained": round(explained, 4)}
 
 
-def context_vectors(predictor: Predictor, sources: Sequence[str]) -> np.ndarray:
+def context_vectors(predictor: Predictor, sources: Sequence[Any]) -> np.ndarray:
     """What the encoder hands to the decoder for each source: all its last states, side by side [N, ...]."""
-    texts = np.array([source.encode() for source in sources], object)
+    source = predictor.model.source
     rows: list[Any] = [None] * len(sources)
-    for part in by_length(np.array([len(text) for text in texts]), BATCH_BYTES):
-        encoded = predictor.model.encode(predictor.model.source.prepare(tf.constant(texts[part], tf.string)))
+    for part in by_length(source.sizes(sources), BATCH_BYTES):
+        made = tf.constant(source.batch([sources[i] for i in part]), source.signature.dtype)
+        encoded = predictor.model.encode(source.prepare(made))
         for i, vector in zip(part, np.concatenate([np.asarray(state, np.float32) for state in encoded.state], axis=1)):
             rows[i] = vector
     return np.stack(rows)

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from keras_s2s.kinds import Kind
 from keras_s2s.sources import Source
 from keras_s2s.targets import Target, Teaching
 
@@ -87,13 +88,20 @@ def measure(rows: Any, source: Source, target: Target, progress: Callable[[int, 
     if (known := rows.lengths()) is not None:
         return known
 
-    @tf.function(input_signature=[source.signature, target.signature])
-    def lengths(sources, targets):
-        return source.lengths(source.prepare(sources)), target.prepare(targets).lengths()
+    @tf.function(input_signature=[source.signature])
+    def source_lengths(raw):
+        return source.lengths(source.prepare(raw))
+
+    @tf.function(input_signature=[target.signature])
+    def target_lengths(raw):
+        return target.prepare(raw).lengths()
 
     parts = []
     for chunk in _chunks(len(rows), 2048):
-        parts.append(np.stack([part.numpy() for part in lengths(*_raws(rows, chunk, source, target))], axis=1))
+        sources, targets = rows.read(chunk)
+        counted = source.counted(sources)
+        counted = source_lengths(_array(source, sources)).numpy() if counted is None else counted
+        parts.append(np.stack([counted, target_lengths(_array(target, targets)).numpy()], axis=1))
         if progress:
             progress(int(chunk[-1]) + 1, len(rows))
     return np.concatenate(parts)
@@ -174,7 +182,11 @@ def _example(prepared: Any, teaching: Teaching) -> Any:
 def _raws(rows: Any, numbers: np.ndarray, source: Source, target: Target) -> tuple[np.ndarray, np.ndarray]:
     """Raw sources and targets of rows, as arrays of their signatures."""
     sources, targets = rows.read(numbers)
-    return (np.array(sources, source.signature.dtype.as_numpy_dtype), np.array(targets, target.signature.dtype.as_numpy_dtype))
+    return _array(source, sources), _array(target, targets)
+
+
+def _array(kind: Kind, raws: Any) -> np.ndarray:
+    return np.asarray(kind.batch(raws), kind.signature.dtype.as_numpy_dtype)
 
 
 def _chunks(total: int, size: int) -> Iterator[np.ndarray]:

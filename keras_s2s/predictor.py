@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -13,8 +15,10 @@ import numpy as np
 import tensorflow as tf
 
 from keras_s2s.config import Config, Search
+from keras_s2s.media import Item, decoded
 from keras_s2s.model import EncoderDecoder
 from keras_s2s.pipeline import by_length
+from keras_s2s.reading import Rejected
 from keras_s2s.search import repeat_rows
 
 BATCH_TOKENS = 4096  # source steps of a batch of `predict`, divided by the beams
@@ -80,12 +84,13 @@ class Predictor(tf.Module):
             what `Target.answers` makes of each.
         """
         source, target = self.model.source, self.model.target
-        made, sizes = source.batch(raws), source.sizes(raws)
+        sizes = source.sizes(raws)
         answers = [target.nothing(self.search) for _ in raws] if (sizes == 0).any() else [None] * len(raws)
         wanted = np.flatnonzero(sizes)
         for number, part in enumerate(by_length(sizes[wanted], 4 * BATCH_TOKENS // target.beams(self.search))):
             rows = wanted[part]
-            found = self(tf.constant(made[rows], source.signature.dtype), tf.constant([seed, number], tf.int32))
+            made = source.batch([raws[row] for row in rows])
+            found = self(tf.constant(made, source.signature.dtype), tf.constant([seed, number], tf.int32))
             said = target.answers({name: value.numpy() for name, value in found.items()}, self.search)
             for row, answer in zip(rows, said):
                 answers[row] = answer
@@ -106,36 +111,53 @@ class Predictor(tf.Module):
         predictor = self.with_search(**settings) if settings else self
         return [answer.texts[0] for answer in predictor.predict(sentences)]
 
-    def alignment(self, source: str, target: str) -> dict[str, Any]:
+    def files(self, paths: Sequence[str | Path]) -> list[Item]:
+        """Files as `predict` takes them, read as those of the training were.
+
+        Raises:
+            ValueError: this run reads none, or one cannot be used; the message names it.
+        """
+        decode: Any = functools.partial(type(self.model.source).decode, config=self.config)
+        found = []
+        for path in paths:
+            try:
+                found.append(Item(str(path), decoded(path, decode)))
+            except Rejected as why:
+                raise ValueError(f"{path}: {why}") from None
+        return found
+
+    def alignment(self, source: Any, target: str) -> dict[str, Any]:
         """How attention lies when the model is made to say `target`: see `alignments`."""
         return self.alignments([source], [target])[0]
 
-    def alignments(self, sources: Sequence[str], targets: Sequence[str]) -> list[dict[str, Any]]:
-        """For each pair the pieces of source and target, and a row of attention weights for each piece of the target.
+    def alignments(self, sources: Sequence[Any], targets: Sequence[str]) -> list[dict[str, Any]]:
+        """For each pair the steps of the source, the pieces of the target, and a row of attention weights for each piece.
 
         Raises:
             ValueError: the model has no attention.
         """
         model = self.model
         found: list[dict[str, Any]] = [{} for _ in sources]
-        lengths = np.array([len(source) + len(target) for source, target in zip(sources, targets)], np.int64)
-        for rows in by_length(lengths, BATCH_TOKENS):
-            prepared = model.source.prepare(tf.constant([sources[row].encode() for row in rows]))
-            teaching = model.target.prepare(tf.constant([targets[row].encode() for row in rows]))
+        for rows in by_length(self._sizes(sources, targets), BATCH_TOKENS):
+            prepared = model.source.prepare(tf.constant(model.source.batch([sources[row] for row in rows])))
+            teaching = model.target.prepare(tf.constant(model.target.batch([targets[row] for row in rows])))
             weights = model.alignments(prepared, teaching.inputs).numpy().round(4).tolist()
             steps = model.source.lengths(prepared).numpy(), teaching.lengths().numpy()
             for i, (row, s, t) in enumerate(zip(rows, *steps)):
-                found[row] = {"source": model.source.labels(prepared[i, :s].numpy()),
+                found[row] = {"source": model.source.names(prepared[i].numpy(), int(s)),
                               "target": model.target.labels(teaching.outputs[i, :t].numpy()),
                               "weights": [line[:s] for line in weights[i][:t]]}
         return found
 
-    def surprises(self, sources: Sequence[str], targets: Sequence[str]) -> list[np.ndarray]:
+    def _sizes(self, sources: Sequence[Any], targets: Sequence[str]) -> np.ndarray:
+        """About how much work each pair is."""
+        return self.model.source.sizes(sources) + np.array([len(target) for target in targets], np.int64)
+
+    def surprises(self, sources: Sequence[Any], targets: Sequence[str]) -> list[np.ndarray]:
         """-log p in nats of each token of each target and of its end, after its source; teacher-forced."""
         model = self.model
         found: list[np.ndarray] = [np.zeros(0)] * len(sources)
-        lengths = np.array([len(source) + len(target) for source, target in zip(sources, targets)], np.int64)
-        for rows in by_length(lengths, BATCH_TOKENS):
+        for rows in by_length(self._sizes(sources, targets), BATCH_TOKENS):
             prepared = model.source.prepare(tf.constant(model.source.batch([sources[row] for row in rows])))
             teaching = model.target.prepare(tf.constant(model.target.batch([targets[row] for row in rows])))
             logits = model.foretell(prepared, teaching.inputs)

@@ -11,8 +11,9 @@ import glob
 import gzip
 import io
 import os
+import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,7 +21,8 @@ from keras_s2s.normalize import holds_control_characters, normalize
 from keras_s2s.rows import CorpusError
 
 SNIFFED = 1 << 16  # bytes from which a file is taken for text or not
-REPORT_EVERY = 4096  # lines between reports of progress
+REPORT_EVERY = 4096  # lines between reports of progress, which come also where this many seconds have passed
+REPORT_AFTER = 0.2
 Line = tuple[bytes, list[bytes] | str]  # a line and its source and target, or the reason why it has none
 EMPTY, TOO_FEW, TOO_LONG = "empty line", "too few columns", "line longer than {:,} bytes"
 ARCHIVES = {b"PK\x03\x04": "a ZIP archive", b"\xfd7zXZ\x00": "an xz file", b"BZh91AY&SY": "a bzip2 file",
@@ -34,7 +36,21 @@ class Row(NamedTuple):
     line: int
     source: str
     target: str
-    whole: str = ""  # what source and target were cut from, where they are parts of one text
+    whole: str = ""  # what source and target were cut from, where they are parts of one text; what a file holds
+    item: int = -1  # number of the file that the source names
+
+
+class Rejected(ValueError):
+    """A line is left out, or a file that cannot be used.
+
+    Args:
+        reason: in words that others are left out with as well, so that they can be counted.
+        detail: what this one is, such as its length.
+    """
+
+    def __init__(self, reason: str, detail: str = ""):
+        super().__init__(f"{reason}: {detail}" if detail else reason)
+        self.reason, self.detail = reason, detail
 
 
 class Log:
@@ -80,22 +96,41 @@ def read_rows(item: str, columns: tuple[int, ...] = (1, 2), max_characters: int 
     """
     log = log or Log()
     for files in find_files(item):
-        name = ",".join(map(str, files))
-        limit = 8 * max_characters + SNIFFED  # bytes of a line: two texts, and room for other columns
-        lines = _tsv_lines(files[0], columns, limit, log) if len(files) == 1 else (
-            _parallel_lines(files[0], files[1], limit, log))
-        kept, reasons, first = 0, collections.Counter[str](), b""
-        for number, (line, fields) in enumerate(lines, 1):
-            pair = fields if isinstance(fields, str) else _check(fields, max_characters, log)
-            first = first or line
-            if isinstance(pair, str):
-                reasons[pair] += 1
-                log.reject(name, number, pair, line)
-            else:
-                kept += 1
-                yield Row(name, number, *pair)
-        if not kept:
-            raise CorpusError(_nothing_usable(name, first, columns, reasons))
+        yield from rows_of(files, columns, max_characters, log, lambda fields: _check(fields, max_characters, log))
+
+
+def rows_of(files: tuple[Path, ...], columns: tuple[int, ...], max_characters: int, log: Log,
+            check: Callable[[list[bytes]], tuple[Any, ...]]) -> Iterator[Row]:
+    """Yields the rows of a TSV, or of two parallel files, see `read_rows`.
+
+    Args:
+        check: the two fields of a line -> source, target and what else a Row has of them.
+
+    Raises:
+        CorpusError: see `read_rows`.
+    """
+    name = ",".join(map(str, files))
+    limit = 8 * max_characters + SNIFFED  # bytes of a line: two texts, and room for other columns
+    lines = _tsv_lines(files[0], columns, limit, log) if len(files) == 1 else _parallel_lines(files[0], files[1], limit, log)
+    kept, reasons, first = 0, collections.Counter[str](), b""
+    for number, (line, fields) in enumerate(lines, 1):
+        first = first or line
+        try:
+            row = Row(name, number, *_fields(fields, check))
+        except Rejected as left:
+            reasons[left.reason] += 1
+            log.reject(name, number, left.reason, line + f" ({left.detail})".encode() if left.detail else line)
+        else:
+            kept += 1
+            yield row
+    if not kept:
+        raise CorpusError(_nothing_usable(name, first, columns, reasons))
+
+
+def _fields(fields: list[bytes] | str, check: Callable[[list[bytes]], tuple[Any, ...]]) -> tuple[Any, ...]:
+    if isinstance(fields, str):
+        raise Rejected(fields)
+    return check(fields)
 
 
 def find_files(item: str) -> list[tuple[Path, ...]]:
@@ -133,16 +168,22 @@ def _existing(name: str) -> Path:
                                                        f" Check the name: `ls {folder}`."))
 
 
-def _check(fields: list[bytes], max_characters: int, log: Log) -> tuple[str, str] | str:
-    """Returns the normalized pair, reporting what is odd about it, or the reason to reject it."""
+def checked_text(field: bytes, max_characters: int) -> str:
+    """The normalized text of a field; raises Rejected where it is none, or too long."""
     try:
-        source, target = (normalize(field.decode("utf-8")) for field in fields)
+        text = normalize(field.decode("utf-8"))
     except UnicodeDecodeError:
-        return "invalid UTF-8"
+        raise Rejected("invalid UTF-8") from None
+    if len(text) > max_characters:
+        raise Rejected(f"longer than {max_characters:,} characters")
+    return text
+
+
+def _check(fields: list[bytes], max_characters: int, log: Log) -> tuple[str, str]:
+    """Returns the normalized pair, reporting what is odd about it; raises Rejected with the reason to leave it out."""
+    source, target = (checked_text(field, max_characters) for field in fields)
     if not source or not target:
-        return "empty source" if target else "empty target" if source else EMPTY
-    if max(len(source), len(target)) > max_characters:
-        return f"longer than {max_characters:,} characters"
+        raise Rejected("empty source" if target else "empty target" if source else EMPTY)
     if source == target:
         log.notice("source equals target")
     if any(field != text.encode() and holds_control_characters(field.decode())
@@ -196,16 +237,16 @@ def lines_of(path: Path, limit: int, log: Log) -> Iterator[bytes]:
     number = 0
     try:
         with io.BufferedReader(io.FileIO(path), SNIFFED) as raw:
-            stream, done = _unpacked(path, raw), 0
+            stream, done, told = _unpacked(path, raw), 0, time.monotonic()
             _require_text(path, stream.peek(SNIFFED)[:SNIFFED])
             for number, line in enumerate(iter(lambda: stream.readline(limit + 1), b""), 1):
                 if len(line) > limit and not line.endswith(b"\n"):
                     while (rest := stream.readline(SNIFFED)) and not rest.endswith(b"\n"):
                         pass
                 yield line.removesuffix(b"\n")
-                if number % REPORT_EVERY == 0:
+                if number % REPORT_EVERY == 0 or time.monotonic() - told > REPORT_AFTER:
                     log.advance(raw.tell() - done)
-                    done = raw.tell()
+                    done, told = raw.tell(), time.monotonic()
             log.advance(raw.tell() - done)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise CorpusError(f"the gzip file {str(path)!r} is cut off or damaged after line {number:,}: {error}. "

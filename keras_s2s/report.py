@@ -18,6 +18,7 @@ from keras_s2s.scoring.text import Translated
 EXAMPLES = 6  # of the best, of the worst, of any
 WORDS_OF = 1_000_000  # training sources, evenly spaced, whose words count as known
 SEED = 7
+WORDS_OF_WHAT = ("source", "reference")
 
 
 class Finished(NamedTuple):
@@ -86,7 +87,8 @@ def head(found: Finished, name: str) -> Html:
         ", bidirectional" * model.bidirectional) + (f", {model.attention} attention" if model.attention != "none" else
                                                     ", the context vector alone")
     return Html(f"<header><h1>{html(found.name)}</h1><p class=\"note\">{html(kind)}</p></header>") + tiles({
-        **KINDS.get(found.run.config.data.target, Texts).tiles(row, name),
+        **{what: Html(f"{figure}<small>{words}</small>") for what, (figure, words) in
+           scoring_of(found.run.config).tiles(row, name).items()},
         "trained": Html(f"{duration(training.get('seconds', 0))}<small>{training.get('epochs', 0)} epochs, "
                         f"{training.get('steps', 0):,} steps</small>"),
         "weights": Html(f"{training.get('weights', 0):,}<small>best after epoch {training.get('best_epoch', '?')}</small>")})
@@ -96,26 +98,15 @@ class Texts:
     """What only a report on translations has."""
 
     @staticmethod
-    def tiles(row: dict[str, Any], name: str) -> dict[str, Html]:
-        """The most important figures of a set."""
-        low, high = row["bleu_interval"]
-        told = {f"BLEU on {name}": Html(f"{row['bleu']:.1f}<small>95 %: {low:.1f} to {high:.1f}</small>"),
-                f"chrF on {name}": Html(f"{row['chrf']:.1f}<small>{row['sentences']:,} sentences</small>"),
-                "exact": Html(f"{row['exact_match']:.1f} %<small>equal to a reference</small>")}
-        if "word_perplexity" not in row:
-            return told
-        perplexity = f"{row['next_word']:.1f} %<small>perplexity {row['word_perplexity']:.1f} a word</small>"
-        return {f"next word on {name}": Html(perplexity)} | told
-
-    @staticmethod
     def sections(found: Finished) -> list[Html]:
         """Scores first, then what follows the curves."""
         (name, done), kept = next(iter(found.sets.items())), inside(found.run)
         return [
             section("Scores", scores(found)),
             section("Where it is good, and where not", parts(found.run, done),
-                    note=f"On {name}, by what is read. Lines are 95 % intervals of {breakdown.SAMPLES} bootstrap samples; "
-                         f"parts of fewer than {breakdown.FEWEST} sentences are left out."),
+                    note=f"On {name}, by words of the {WORDS_OF_WHAT[found.run.rows(name).words_of]}. Lines are 95 % "
+                         f"intervals of {breakdown.SAMPLES} bootstrap samples; parts of fewer than {breakdown.FEWEST} "
+                         "sentences are left out."),
             section("Translations", *examples(done), note="Words that are not in the reference are dotted; words of the "
                     "reference that the translation does not have are underlined."),
             section("Inside the model", within(kept), note="Where the decoder looks (across) while it says each piece of its "
@@ -179,12 +170,14 @@ def parts(run: Run, done: Translated) -> Html:
     """Scores by source length and by unseen words, and how the lengths of translations compare."""
     train = run.rows("train")
     every = -(-len(train) // WORDS_OF)
-    known = breakdown.known_words(train[i][0].decode() for i in range(0, len(train), every))
-    sides = (done.sources, done.references, done.hypotheses)
+    words_of = train.words_of
+    what, texts = WORDS_OF_WHAT[words_of], (done.sources, done.references)[words_of]
+    known = breakdown.known_words(train[i][words_of].decode() for i in range(0, len(train), every))
+    sides = (texts, done.references, done.hypotheses)
     drawn = []
     for name, title, x, rows in (
-            ("length", "By words of the source", "words of the source", breakdown.by_length(*sides)),
-            ("unseen", "By words of the source that training never met", "unseen words", breakdown.by_unseen(*sides, known))):
+            ("length", f"By words of the {what}", f"words of the {what}", breakdown.by_length(*sides)),
+            ("unseen", f"By words of the {what} that training never met", "unseen words", breakdown.by_unseen(*sides, known))):
         if len(rows) > 1:
             names = [f"{row.name}\n({row.sentences:,})" for row in rows]
             said = "; ".join(f"{row.name}: {row.sentences} sentences, BLEU {ranged(row.bleu)}, chrF {ranged(row.chrf)}"

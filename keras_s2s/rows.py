@@ -29,6 +29,9 @@ class Rows:
     Args:
         path: a TSV of two columns, source and target, as `corpus.prepare` writes it.
 
+    Attributes:
+        words_of: the side by whose words a pair is long or short, 0 source, 1 target.
+
     Raises:
         CorpusError: the file cannot be read; later, on reading a row without a TAB.
     """
@@ -66,6 +69,7 @@ class Rows:
         pairs = [self[int(row)] for row in indices]
         return [source for source, _ in pairs], [target for _, target in pairs]
 
+    words_of = 0
     about = ("words a source", "words a target")  # what `described` tells
 
     def described(self) -> tuple[Any, ...]:
@@ -77,6 +81,10 @@ class Rows:
         """The same as text: how `Predictor.predict` takes sources."""
         sources, targets = self.read(indices)
         return [text.decode() for text in sources], [text.decode() for text in targets]
+
+    def keys(self) -> Iterator[str]:
+        """What tells the source of each row from others."""
+        return (source.decode("utf-8", "replace") for source, _ in self)
 
     def lengths(self) -> np.ndarray | None:
         """Steps of each source and target [N, 2]; None, for text has to be measured."""

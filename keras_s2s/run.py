@@ -24,7 +24,8 @@ from keras_s2s.terminal import load_tensorflow
 VERSIONED = ("keras_s2s", "tensorflow", "keras", "tensorflow-text", "sentencepiece", "sacrebleu")
 SPLITS_OF_PHRASEBOOK = {"train": ("train",), "dev": ("dev",), "test": ("test", "free")}
 OF_THE_MODEL = ("data.source", "data.target", "data.source_tokenizer", "data.target_tokenizer")  # and these sections:
-SECTIONS_OF_THE_MODEL = ("model", "series")
+NOT_OF_THE_MODEL = ("data", "train", "search", "watch")
+SECTIONS_OF_THE_MODEL = tuple(field.name for field in dataclasses.fields(Config) if field.name not in NOT_OF_THE_MODEL)
 MAY_CHANGE = ("train.epochs", "train.patience", "train.save_every_steps", "train.save_every_minutes")  # on resuming
 
 
@@ -136,7 +137,8 @@ class Run:
 
     def made_of(self) -> dict[str, str]:
         """What the run is trained on: the name of each vocabulary and of the sets of pairs -> SHA-256."""
-        files = [*sorted(self.assets.glob("[!.]*")), *map(self.file, ("train", "dev"))]
+        parts = corpus_of(self.config).parts
+        files = [*sorted(self.assets.glob("[!.]*")), *(part for name in ("train", "dev") for part in parts(self.file(name)))]
         return {file.relative_to(self.path).as_posix(): _sha256(file) for file in files if file.is_file()}
 
     def require_unchanged(self, state: State, training: bool = False) -> None:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import hashlib
 import heapq
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
 from keras_s2s.normalize import comparable
-from keras_s2s.rows import CorpusError, Rows
+from keras_s2s.rows import CorpusError
 
 FEWEST = 20  # pairs from which dev and test sets can be split off
 LARGEST_SHARE = 20  # a held-out set is at most one in so many pairs of the corpus
@@ -29,9 +30,9 @@ def hashes_of(texts: Iterable[str]) -> np.ndarray:
     return np.frombuffer(b"".join(digest(comparable(text)) for text in texts), "<u8")
 
 
-def overlaps(rows: Rows, train: Rows) -> np.ndarray:
+def overlaps(rows: Any, train: Any) -> np.ndarray:
     """Returns, for each of `rows`, whether its source occurs among those of `train` (bool; case and the like aside)."""
-    asked, known = (hashes_of(source.decode("utf-8", "replace") for source, _ in side) for side in (rows, train))
+    asked, known = (hashes_of(side.keys()) for side in (rows, train))
     return np.isin(asked, known)
 
 

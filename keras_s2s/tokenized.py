@@ -76,7 +76,7 @@ class Tokenized(Kind):
         return [self.tokenizer.pieces[token] for token in steps]
 
     def batch(self, raws) -> np.ndarray:
-        return np.array([raw.encode("utf-8", "replace") for raw in raws], object)
+        return np.array([raw if isinstance(raw, bytes) else raw.encode("utf-8", "replace") for raw in raws], object)
 
     def vectors(self, tokens) -> Any:
         """Tokens [B, T], or one step of them [B] -> their embeddings [B, T, E] ([B, E]), after the dropouts of the input."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, BinaryIO
 
@@ -82,7 +82,7 @@ def whole(text: str) -> str:
     return normalize(text.replace("\ufffd", ""))
 
 
-def alignments(predictor: Predictor, sources: list[str], answers: list[Answer]) -> list[Any]:
+def alignments(predictor: Predictor, sources: Sequence[Any], answers: Sequence[Answer]) -> list[Any]:
     """For each best answer: its pieces, the source's pieces, and the attention weights between them; None without attention."""
     if predictor.config.model.attention == "none":
         return [None] * len(sources)

@@ -13,15 +13,15 @@ KINDS = {"text", "series", "image", "audio"}  # of sources and targets
 
 # A module may import those before it and no others. sources/, targets/ and export/ are one entry each.
 LADDER = """
-    config files normalize terminal state stopping timing loops
-    rows split reading sentences corpus series windows
+    registry checks kind_settings config files normalize terminal state stopping timing loops
+    rows split reading sentences corpus media series windows
     metrics losses schedules search suggesting attention recurrent encoder decoder
     tokenizers sampling presets phrasebook corpora scoring kinds scaling
     tokenized sources targets pipeline model predictor
     lock checkpoints run ensemble distilling
     eventlog plots page maps breakdown evaluation ledger forecast_report report comparison
     training watch callbacks
-    workflow sweep commands translating forecasting completing
+    workflow sweep commands translating answering forecasting completing
     cli export train
 """.split()
 LIGHT = ["keras_s2s", *(f"keras_s2s.{name}" for name in (

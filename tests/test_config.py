@@ -136,13 +136,14 @@ def test_every_setting_has_one_place_and_a_checked_type():
 
 
 def test_the_kinds_that_may_be_named_are_those_there_are():
-    from keras_s2s import config, tokenizers
+    from keras_s2s import config, registry, tokenizers
     from keras_s2s.attention import ATTENTIONS
     from keras_s2s.recurrent import LAYERS
-    from keras_s2s.sources import SOURCES
-    from keras_s2s.targets import TARGETS
 
-    assert (set(config.SOURCES), set(config.TARGETS)) == (set(SOURCES), set(TARGETS))
+    for table in (registry.SOURCES, registry.TARGETS, registry.CORPORA):
+        for name, entry in table.items():
+            places = [place for place in (entry.kind, entry.corpus, entry.scoring) if place]
+            assert all(registry.load(place).__doc__ for place in places), name
     assert set(config.TOKENIZERS) == set(tokenizers.TOKENIZERS)
     assert set(config.ATTENTIONS) == {"none", *ATTENTIONS}
     assert set(config.CELLS) == set(LAYERS)

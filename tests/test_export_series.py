@@ -14,7 +14,7 @@ from export.tflite import Phone, convert
 from keras_s2s.ledger import exports
 from keras_s2s.model import EncoderDecoder
 from keras_s2s.predictor import Predictor
-from keras_s2s.run import Run
+from keras_s2s.run import Run, load
 from keras_s2s.sources.series import SeriesSource
 from keras_s2s.targets.series import SeriesTarget
 
@@ -58,14 +58,19 @@ def test_every_way_to_forecast_is_built_of_what_phones_have(settings, tmp_path):
     flatbuffer.require_builtins(content)
     (tmp_path / "model.tflite").write_bytes(content)
     sources, _ = windows()
-    found, _, _ = series_parity.forecasts(tmp_path / "model.tflite", sources, list(phone.input.arguments))
+    found, _, _ = series_parity.forecasts(tmp_path / "model.tflite", map(phone.input.feed, sources))
     np.testing.assert_allclose(found, [answer.values for answer in predictor.predict(sources)], rtol=1e-4)
 
 
 def test_a_file_that_forecasts_something_else_is_refused(forecaster, tmp_path, monkeypatch):
     run = Run.open(shutil.copytree(forecaster[0], tmp_path / "run"))
     decode = series_parity.forecasts
-    monkeypatch.setattr(series_parity, "forecasts", lambda *given: (decode(*given)[0] + 0.5, *decode(*given)[1:]))
+
+    def wrong(path, sources):
+        values, *rest = decode(path, sources)
+        return values + 0.5, *rest
+
+    monkeypatch.setattr(series_parity, "forecasts", wrong)
     with pytest.raises(parity.ParityError, match="float32 must forecast what Keras forecasts, to 0.0001 of a z-score; 35 of 35 windows"):
         parity.export(run, ["none"])
     with pytest.raises(parity.ParityError, match="% above Keras's; at most 5 % is allowed. Use --quantize float16"):
@@ -83,5 +88,6 @@ def test_a_model_for_phones_holds_no_other_numbers(exported):
     run, _ = exported
     sources, _ = run.rows("test").raws(range(3))
     served = tf.saved_model.load(str(run.export / "saved_model")).signatures["forecast_n_best"](series=tf.constant(sources))
-    found, _, _ = series_parity.forecasts(run.export / "model-float32.tflite", sources, ["values", "time"])
+    feed = Phone(load(run.path)).input.feed
+    found, _, _ = series_parity.forecasts(run.export / "model-float32.tflite", map(feed, sources))
     np.testing.assert_allclose(found, served["values"], rtol=1e-4)

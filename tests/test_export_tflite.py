@@ -14,10 +14,11 @@ from test_export_text import random_bytes, random_texts
 
 from export import __main__ as command
 from export import flatbuffer, parity
-from export.runtime import PhoneFile
+from export.runtime import PhoneFile, SayingFile
 from export.tflite import Phone, Sizes, convert
 from keras_s2s.normalize import _REMOVED, normalize
 from keras_s2s.predictor import Predictor
+from keras_s2s.scoring.text import TextScoring
 from keras_s2s.run import Run, load
 
 KINDS = {
@@ -178,13 +179,13 @@ def test_weights_are_in_the_file_once_and_halved_in_float16(run):
 
 
 def test_a_file_that_falls_short_is_not_published(run, monkeypatch, capsys):
-    answer = PhoneFile.translate
+    answer = PhoneFile.ask
 
-    def worse(self, text, beam=False):
-        found = answer(self, text, beam)
+    def worse(self, given, beam=False):
+        found = answer(self, given, beam)
         return found._replace(texts=["नहीं"] * len(found.texts))
 
-    monkeypatch.setattr(PhoneFile, "translate", worse)
+    monkeypatch.setattr(SayingFile, "ask", worse)
     assert export(run.path, "--format", "tflite", "--quantize", "int8", monkeypatch=monkeypatch) == 1
     said = capsys.readouterr().err
     assert "model-int8.tflite is not published: its BLEU on the dev set is" in said and "at most 0.5 is allowed" in said
@@ -196,8 +197,8 @@ def test_a_file_that_falls_short_is_not_published(run, monkeypatch, capsys):
 
 def test_float32_must_be_the_same_to_the_letter():
     entry = {"identical": 9, "bleu_difference": 0.0}
-    assert "1 of 10 sentences differ" in parity._problem(entry, "none", 0.5, 10)
-    assert not parity._problem(entry, "int8", 0.5, 10)
+    assert "1 of 10 sentences differ" in parity._problem(entry, "none", 0.5, 10, TextScoring())
+    assert not parity._problem(entry, "int8", 0.5, 10, TextScoring())
 
 
 def test_sizes_out_of_range_are_refused_by_name():

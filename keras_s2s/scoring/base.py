@@ -71,6 +71,14 @@ class Scoring:
         """What `keep` wrote; None where there is nothing, or something else."""
         raise NotImplementedError
 
+    def sources(self, rows: Any) -> Sequence[Any]:
+        """The raw sources of a set in the order of what `evaluate` makes of them."""
+        return rows.raws(range(len(rows)))[0]
+
+    def tiles(self, row: dict[str, Any], name: str) -> dict[str, tuple[str, str]]:
+        """The most important figures of a set for its report: what it is -> the figure, words below it."""
+        raise NotImplementedError
+
     def table(self, results: dict[str, dict[str, Any]]) -> str:
         """Results by set, as lines for the terminal."""
         raise NotImplementedError

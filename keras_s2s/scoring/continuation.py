@@ -32,6 +32,10 @@ class ContinuationScoring(TextScoring):
         found["word_perplexity"] = round(math.exp(nats / words(done.references)), 2)
         return found, done
 
+    def tiles(self, row: dict[str, Any], name: str) -> dict[str, tuple[str, str]]:
+        return {f"next word on {name}": (f"{row['next_word']:.1f} %", f"perplexity {row['word_perplexity']:.1f} a word"),
+                **super().tiles(row, name)}
+
     def table(self, results: dict[str, dict[str, Any]]) -> str:
         lines = [f"{'set':<22}{'beginnings':>10} {'next word':>10} {'perplexity':>11} {'BLEU':>6} {'seconds':>8}"]
         lines += [f"{name:<22}{row['sentences']:>10,} {row['next_word']:>8.1f} % {row['word_perplexity']:>11.1f} "

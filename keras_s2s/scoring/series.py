@@ -118,6 +118,16 @@ class SeriesScoring(Scoring):
             return None
         return Forecasted(**arrays | {key: arrays[key].tolist() for key in ("names", "places")})
 
+    def tiles(self, row: dict[str, Any], name: str) -> dict[str, tuple[str, str]]:
+        last = row["naive"][LAST]
+        shown = {f"MSE on {name}": (f"{row['mse']:.4f}", f"last value: {last['mse']:.4f}"),
+                 f"MAE on {name}": (f"{row['mae']:.4f}", f"last value: {last['mae']:.4f}"),
+                 "MASE": (f"{row['mase']:.3f}", f"{row['windows']:,} windows")}
+        if "coverage" in row:
+            low, high = row["band"]
+            shown["in the band"] = (f"{row['coverage']:.0f} %", f"{100 * (high - low):.0f} % are to be")
+        return shown
+
     def table(self, results: dict[str, dict[str, Any]]) -> str:
         lines = [f"{'set':<22}{'windows':>9} {'forecast':<14}{'MSE':>9} {'MAE':>9} {'MASE':>9}{'band':>8}{'seconds':>9}"]
         for name, row in results.items():

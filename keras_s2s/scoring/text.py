@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from keras_s2s import metrics
-from keras_s2s.corpus import Rows, overlaps
+from keras_s2s.corpus import overlaps
 from keras_s2s.files import write_whole
 from keras_s2s.scoring.base import Measured, Scoring
 from keras_s2s.terminal import Bar
@@ -41,10 +41,10 @@ class TextScoring(Scoring):
         return Measured({"bleu": found.bleu, "chrf": found.chrf, "exact_match": found.exact_match,
                          "length_ratio": found.length_ratio, "repetition_rate": found.repetition_rate}, found.signatures)
 
-    def evaluate(self, predictor: Any, rows: Rows, train: Rows | None, label: str) -> tuple[dict[str, Any], Translated]:
+    def evaluate(self, predictor: Any, rows: Any, train: Any | None, label: str) -> tuple[dict[str, Any], Translated]:
         """Translates and scores a set; with the training rows also on the sources that are not among them."""
         done = translate_rows(predictor, rows, label)
-        return scores(done, None if train is None else ~overlaps(rows, train)), done
+        return scores(done, None if train is None else ~overlaps(rows, train), rows.words_of), done
 
     def keep(self, folder: Path, name: str, done: Translated) -> None:
         rows = zip(done.sources, done.references, done.hypotheses)
@@ -61,6 +61,12 @@ class TextScoring(Scoring):
             return None
         sources, references, hypotheses = (list(column) for column in zip(*rows))
         return Translated(sources, references, hypotheses, 0.0)
+
+    def tiles(self, row: dict[str, Any], name: str) -> dict[str, tuple[str, str]]:
+        low, high = row["bleu_interval"]
+        return {f"BLEU on {name}": (f"{row['bleu']:.1f}", f"95 %: {low:.1f} to {high:.1f}"),
+                f"chrF on {name}": (f"{row['chrf']:.1f}", f"{row['sentences']:,} sentences"),
+                "exact": (f"{row['exact_match']:.1f} %", "equal to a reference")}
 
     def table(self, results: dict[str, dict[str, Any]]) -> str:
         lines = [f"{'set':<22}{'sentences':>9} {'BLEU':>6} {'95 %':>13} {'chrF':>6} {'exact':>7} {'WER':>6} {'CER':>6} "
@@ -80,40 +86,43 @@ class TextScoring(Scoring):
     def line(self, row: dict[str, Any]) -> str:
         return f"BLEU {row['bleu']:.2f}, chrF {row['chrf']:.2f} on {row['sentences']:,} sentences"
 
-    def rows(self, sources: Sequence[str], references: Sequence[str], answers: Sequence[Any], wanted: int) -> list[list[str]]:
+    def rows(self, sources: Sequence[Any], references: Sequence[str], answers: Sequence[Any], wanted: int) -> list[list[str]]:
         score = metrics.METRICS["chrf"]().sentence_score
-        chosen = pick(sources, wanted)
-        texts = [(sources[i], references[i], answers[i].best) for i in chosen]
+        chosen = pick([str(source) for source in sources], wanted)
+        texts = [(str(sources[i]), references[i], answers[i].best) for i in chosen]
         return [["source", "reference", "translation", "chrF"],
                 *([*row, f"{score(row[2], [row[1]]).score:.0f}"] for row in texts)] if chosen else []
 
-    def example(self, source: str, reference: str, answer: Any) -> str:
+    def example(self, source: Any, reference: str, answer: Any) -> str:
         return f"{source}  ->  {answer.best}  (reference: {reference})"
 
 
-def translate_rows(predictor: Any, rows: Rows, label: str = "translating") -> Translated:
-    """Translates every source of `rows`."""
+def translate_rows(predictor: Any, rows: Any, label: str = "translating") -> Translated:
+    """Translates every source of `rows`; a file goes by its name then."""
     sources, references = rows.raws(range(len(rows)))
     bar = Bar(label, len(sources), unit=" sentences")
     begun = time.monotonic()
     answers = predictor.predict(sources, lambda count: bar.advance(by=count))
     bar.close()
-    return Translated(sources, references, [answer.best for answer in answers], time.monotonic() - begun)
+    seconds, names = time.monotonic() - begun, [str(source) for source in sources]
+    return Translated(names, references, [answer.best for answer in answers], seconds)
 
 
-def scores(done: Translated, unseen: np.ndarray | None = None) -> dict[str, Any]:
+def scores(done: Translated, unseen: np.ndarray | None = None, words_of: int = 0) -> dict[str, Any]:
     """All that metrics.json says of one set.
 
     Args:
         done: sources, references, hypotheses.
         unseen: [N] bool, True where the source does not occur in training; scored apart as "unseen".
+        words_of: by whose words a pair is long or short, see `Rows`.
     """
     found: dict[str, Any] = metrics.score(done.hypotheses, done.references, done.sources).to_dict()
     mean, low, high = metrics.bootstrap(done.hypotheses, done.references)
     found["bleu_interval"] = [round(low, 2), round(high, 2)]
     found["seconds"] = round(done.seconds, 2)
+    texts = (done.sources, done.references)[words_of]
     found["by_length"] = [row._asdict() if hasattr(row, "_asdict") else row
-                          for row in metrics.by_length(done.hypotheses, done.references, done.sources)]
+                          for row in metrics.by_length(done.hypotheses, done.references, texts)]
     if unseen is not None and 0 < unseen.sum() < len(unseen):
         chosen = np.nonzero(unseen)[0]
         pick = [[side[i] for i in chosen] for side in (done.hypotheses, done.references, done.sources)]

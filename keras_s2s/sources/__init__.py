@@ -1,9 +1,10 @@
-"""The kinds of source; adding one is a class and an entry here."""
+"""What a model reads: a class for each kind, named in registry.py."""
 
+from collections.abc import Mapping
+
+from keras_s2s import registry
 from keras_s2s.sources.base import Source
-from keras_s2s.sources.series import SeriesSource
-from keras_s2s.sources.text import TextSource
 
-SOURCES: dict[str, type[Source]] = {"text": TextSource, "series": SeriesSource}
+SOURCES: Mapping[str, type[Source]] = registry.Classes(registry.SOURCES)
 
 __all__ = ["SOURCES", "Source"]

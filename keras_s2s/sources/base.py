@@ -14,6 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_s2s.config import Config
 from keras_s2s.kinds import Kind
 
 
@@ -32,6 +33,19 @@ class Source(Kind):
         return self.verb
 
     given = ""  # what the command of that name is given, for those who do not know it
+
+    @classmethod
+    def decode(cls, content: bytes, config: Config) -> np.ndarray:
+        """The bytes of a file -> what is kept of it, always of one type and rank; only where sources lie in files.
+
+        Raises:
+            Rejected: it is not what it should be, broken, too long.
+        """
+        raise ValueError("this run reads no files")
+
+    def counted(self, raws: Any) -> np.ndarray | None:
+        """What `lengths` would give for raw sources [N] int32, where that is known without preparing them."""
+        return None
 
     def sizes(self, raws: Any) -> np.ndarray:
         """About how much work each raw source is [N] int64, for batches of like ones; 0 where there is nothing to answer."""
@@ -56,8 +70,12 @@ class Source(Kind):
         raise NotImplementedError
 
     def lengths(self, prepared: tf.Tensor) -> tf.Tensor:
-        """Real steps of each prepared source: [B] int32."""
+        """Real steps of each prepared source, as the encoder will read it: [B] int32."""
         raise NotImplementedError
+
+    def names(self, prepared: np.ndarray, length: int) -> list[str]:
+        """Labels of the steps of one prepared source that has so many."""
+        return self.labels(prepared[:length])
 
     def trim(self, prepared: tf.Tensor) -> tf.Tensor:
         """Prepared sources without the steps that are padding in all of them, where there can be such steps."""
@@ -68,5 +86,5 @@ class Source(Kind):
         raise NotImplementedError
 
     def __call__(self, prepared) -> tuple[Any, Any]:
-        """prepared -> vectors [B, S, E], mask [B, S] bool."""
+        """prepared -> vectors [B, S, E], mask [B, S] bool; S may be less than what `prepare` gives."""
         raise NotImplementedError

@@ -1,9 +1,10 @@
-"""The kinds of target; adding one is a class and an entry here."""
+"""What a model says: a class for each kind, named in registry.py."""
 
+from collections.abc import Mapping
+
+from keras_s2s import registry
 from keras_s2s.targets.base import Target, Teaching
-from keras_s2s.targets.series import SeriesTarget
-from keras_s2s.targets.text import TextTarget
 
-TARGETS: dict[str, type[Target]] = {"text": TextTarget, "series": SeriesTarget}
+TARGETS: Mapping[str, type[Target]] = registry.Classes(registry.TARGETS)
 
 __all__ = ["TARGETS", "Target", "Teaching"]

@@ -12,6 +12,7 @@ import json
 import os
 import subprocess
 import sys
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -65,8 +66,9 @@ def measure(run: Path, file: Path, split: str) -> dict[str, Any]:
     for beam in (False, True):
         phone.translate(sources[0], beam)
     memory = resident() - before
+    given = [{"text": phone.padded(unicodedata.normalize("NFC", text).encode())} for text in sources]
     del phone
-    greedy, beams = decode(file, sources), decode(file, sources[:300], beam=True)
+    greedy, beams = decode(file, "translate", given), decode(file, "translate", given[:300], beam=True)
     scored = metrics.score(greedy.texts, references)
     return {"bytes": file.stat().st_size, "greedy": quantiles(greedy.milliseconds), "beam": quantiles(beams.milliseconds),
             "load_ms": greedy.load_ms, "memory": memory, "bleu": scored.bleu, "chrf": scored.chrf,

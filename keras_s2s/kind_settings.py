@@ -1,0 +1,51 @@
+"""Settings of one kind of source or target each: sections of the configuration that nothing else looks at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from keras_s2s.checks import between, choice, require
+
+RELATIVES = ("none", "difference", "log")
+CALENDAR = ("hour", "weekday", "year")
+SERIES_LOSSES = ("mse", "huber", "quantiles")
+
+
+@dataclass(frozen=True)
+class Series:
+    """How series are read and forecast; nothing else looks at it."""
+
+    time: str = ""  # the column of the times; empty: the first
+    columns: tuple[str, ...] = ()  # that are read; empty: all but the times
+    targets: tuple[str, ...] = ()  # that are forecast, some of those; empty: all of them
+    window: int = 96  # steps read
+    horizon: int = 24  # steps forecast
+    stride: int = 1  # steps between training windows; far apart they overlap less, and an epoch is shorter
+    split: tuple[float, ...] = (0.7, 0.1, 0.2)  # train, dev, test, in the order of time: shares, or numbers of steps
+    regular: bool = True  # the times lie on a grid, so that a missing one is a gap; false: each row is a step
+    fill: int = 3  # missing values in a row that the last one known stands in for; windows with more are left out
+    season: int = 0  # steps of the seasonal-naive forecast; 0: a day of hours, a week of days, a year of months ...
+    relative: str = "none"  # what is learnt: none: values; difference: to the last one known; log: log-returns from it
+    calendar: tuple[str, ...] = ()  # of each step, as sine and cosine: hour (of the day), weekday, year (day of the)
+    loss: str = "huber"  # mse, huber, quantiles
+    quantiles: tuple[float, ...] = (0.1, 0.5, 0.9)  # of the loss quantiles; 0.5 is the line, the others are its band
+    feedback: bool = True  # each step is given the one before it; false: only the calendar and the last value known
+
+    def __post_init__(self) -> None:
+        choice("series", "relative", self.relative, RELATIVES)
+        choice("series", "loss", self.loss, SERIES_LOSSES)
+        for name in self.calendar:
+            choice("series", "calendar", name, CALENDAR)
+        require(self.regular or not self.calendar, "`series.calendar` needs `series.regular`: of rows that each are a step the "
+                "times ahead are not known. Leave it empty: --set series.calendar=")
+        for name, low in (("window", 2), ("horizon", 1), ("stride", 1), ("fill", 0), ("season", 0)):
+            between("series", name, getattr(self, name), low)
+        require(self.season <= self.window, f"`series.season` must be at most `series.window` {self.window}, so that a window "
+                f"holds one; got {self.season}. Read more steps: --set series.window={self.season}.")
+        shares = max(self.split, default=0) <= 1
+        require(len(self.split) == 3 and min(self.split) > 0 and (not shares or sum(self.split) < 1.0001),
+                "`series.split` must be three shares of the steps that are together at most 1, such as 0.7,0.1,0.2, or three "
+                f"numbers of steps; got {','.join(f'{part:g}' for part in self.split)}.")
+        rising = list(self.quantiles) == sorted(set(self.quantiles)) and 0.5 in self.quantiles
+        require(rising and 0 < self.quantiles[0] and self.quantiles[-1] < 1, "`series.quantiles` must rise between 0 and 1 and "
+                f"hold 0.5, such as 0.1,0.5,0.9; got {','.join(f'{part:g}' for part in self.quantiles)}.")
