@@ -35,6 +35,7 @@ import tensorflow as tf
 from tensorflow.lite.python.convert_phase import ConverterError
 
 from export import flatbuffer
+from export.phone_image import ImageInput
 from export.phone_series import SeriesInput, SeriesOutput
 from export.phone_text import TextInput, TextOutput
 from export.phone_words import ADDED, Nothing
@@ -45,8 +46,8 @@ from keras_s2s.run import Run, build
 from keras_s2s.search import repeat_rows
 from keras_s2s.terminal import quiet
 
-INPUTS: dict[str, Any] = {"text": TextInput, "series": SeriesInput}  # kinds of source and target at the border
-OUTPUTS: dict[str, Any] = {"text": TextOutput, "series": SeriesOutput}
+INPUTS: dict[str, Any] = {"text": TextInput, "series": SeriesInput, "image": ImageInput}  # kinds at the border: sources
+OUTPUTS: dict[str, Any] = {"text": TextOutput, "series": SeriesOutput}  # targets
 QUANTIZATIONS = ("none", "float16", "int8")
 FILES = {"none": "model-float32.tflite", "float16": "model-float16.tflite", "int8": "model-int8.tflite"}
 

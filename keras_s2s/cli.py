@@ -137,6 +137,8 @@ def _parser() -> argparse.ArgumentParser:
 
     _forecast_options(commands.add_parser("forecast", help="the steps that follow the end of a CSV, for a run of series"))
 
+    _file_options(commands.add_parser("caption", help="a text for each picture, for a run of pictures"), "caption")
+
     evaluate = commands.add_parser("evaluate", help="scores of a run on data: BLEU, chrF and the like; errors of forecasts")
     evaluate.add_argument("run", type=Path, metavar="RUN")
     evaluate.add_argument("--data", nargs="+", metavar="FILE", help="as for train.py; default: the run's dev and test sets")

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_s2s import corpus, media, phrasebook, registry, windows
+from keras_s2s import captions, corpus, media, phrasebook, registry, windows
 from keras_s2s.config import Config, require
 from keras_s2s.reading import Log
 from keras_s2s.rows import CorpusError, Rows
@@ -84,11 +84,13 @@ class Sentences(Pairs):
 class Files(Corpus):
     """Lines of path TAB text; the source says what it keeps of each file."""
 
+    taught = False
+    packer = media.Packer
     beside = (".npz",)  # which holds the digests of what is in the .bin
     taught = False
 
-    @staticmethod
-    def prepare(run: Any, progress: Any = None) -> str:
+    @classmethod
+    def prepare(cls, run: Any, progress: Any = None) -> str:
         data = run.config.data
         require(not registry.TARGETS[data.target].corpus, f"beside each file stands a text; `data.target` is {data.target!r}. "
                 "Set data.target=text.")
@@ -96,7 +98,7 @@ class Files(Corpus):
             raise CorpusError(f"a TSV of path TAB text is required to learn from {data.source}; none is named. Give one with "
                               "--data.")
         with tempfile.TemporaryFile(dir=run.path) as scratch:
-            packer = media.Packer(Files.decode(run.config), scratch)
+            packer = cls.packer(cls.decode(run.config), scratch)
             found = corpus.prepare(data, run.path, progress, packer, lambda name, items: packer.write(
                 run.data / f"{name}.tsv", items))
         files = f"files       {len(packer.shapes):,} decoded, {packer.offsets[-1] / 1e6:,.1f} MB"
@@ -111,16 +113,22 @@ class Files(Corpus):
     def rows(path: Path, config: Config, training: bool) -> media.FileRows:
         return media.FileRows(path)
 
-    @staticmethod
-    def given(item: str, config: Config, data: Path, path: Path, log: Log) -> media.FileRows:
+    @classmethod
+    def given(cls, item: str, config: Config, data: Path, path: Path, log: Log) -> media.FileRows:
         with tempfile.TemporaryFile(dir=path.parent) as scratch:
-            packer, items = media.Packer(Files.decode(config), scratch), []
+            packer, items = cls.packer(cls.decode(config), scratch), []
             with open(path, "w", encoding="utf-8", newline="\n") as output:
                 for row in packer(item, config.data, log):
                     items.append(row.item)
                     output.write(f"{row.source}\t{row.target}\n")
             packer.write(path, np.array(items))
         return media.FileRows(path)
+
+
+class Captions(Files):
+    """The same of pictures, in the layouts that captions come in."""
+
+    packer = captions.CaptionPacker
 
 
 class Series(Corpus):

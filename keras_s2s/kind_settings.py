@@ -9,6 +9,7 @@ from keras_s2s.checks import between, choice, require
 RELATIVES = ("none", "difference", "log")
 CALENDAR = ("hour", "weekday", "year")
 SERIES_LOSSES = ("mse", "huber", "quantiles")
+FITS = ("letterbox", "crop", "stretch")
 
 
 @dataclass(frozen=True)
@@ -49,3 +50,24 @@ class Series:
         rising = list(self.quantiles) == sorted(set(self.quantiles)) and 0.5 in self.quantiles
         require(rising and 0 < self.quantiles[0] and self.quantiles[-1] < 1, "`series.quantiles` must rise between 0 and 1 and "
                 f"hold 0.5, such as 0.1,0.5,0.9; got {','.join(f'{part:g}' for part in self.quantiles)}.")
+
+
+@dataclass(frozen=True)
+class Image:
+    """How pictures are seen."""
+
+    size: int = 64  # pixels of each side that a picture is brought to
+    fit: str = "letterbox"  # how one becomes a square: letterbox (grey bars), crop (its middle), stretch
+    filters: tuple[int, ...] = (32, 64, 128)  # of each convolution; each halves the sides, what is left are the regions
+    shift: int = 4  # pixels that a picture is moved by in training at most
+    jitter: float = 0.2  # that lightness and contrast are changed by in training at most, of 1
+
+    def __post_init__(self) -> None:
+        choice("image", "fit", self.fit, FITS)
+        between("image", "size", self.size, 8, 1024)
+        between("image", "shift", self.shift, 0, self.size // 2)
+        between("image", "jitter", self.jitter, 0, 1)
+        require(bool(self.filters) and min(self.filters, default=0) >= 1, "`image.filters` must be a number of filters for "
+                f"each convolution, such as 32,64,128; got {','.join(map(str, self.filters))!r}.")
+        require(2 ** len(self.filters) <= self.size, f"`image.filters` halve the sides {len(self.filters)} times, which takes "
+                f"`image.size` of at least {2 ** len(self.filters)}; got {self.size}.")

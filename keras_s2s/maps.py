@@ -31,13 +31,16 @@ def inside(predictor: Predictor, sources: Sequence[Any], answers: Sequence[str])
     """The attention of some of the sentences and their answers; without attention, where all the sources lie.
 
     Returns:
-        {"kind": "attention", "maps": [{"source": pieces, "target": pieces, "weights": [T][S]}]} or
+        {"kind": "attention", "maps": [{"source": pieces, "target": pieces, "weights": [T][S]}]}, of what can be
+            seen with "picture", see `Source.picture`; or
         {"kind": "context", "points": [N][2], "labels": sentences, "pairs": [[i, j]], "explained": share of the variance}.
     """
     if predictor.model.decoder.attention is not None:
         chosen = pick([str(source) for source in sources], SENTENCES, answers)
         maps = predictor.alignments([sources[i] for i in chosen], [answers[i] for i in chosen]) if chosen else []
-        return {"kind": "attention", "maps": maps}
+        pictures = [predictor.model.source.picture(sources[i]) for i in chosen]
+        return {"kind": "attention", "maps": [one if picture is None else one | {"picture": picture}
+                                              for one, picture in zip(maps, pictures)]}
     chosen = spread(len(sources), POINTS)
     named = {str(sources[i]): sources[i] for i in chosen}
     vectors = context_vectors(predictor, list(named.values()))

@@ -24,7 +24,7 @@ import numpy as np
 
 from keras_s2s.config import Data
 from keras_s2s.files import write_whole
-from keras_s2s.reading import Log, Rejected, Row, checked_text, find_files, rows_of
+from keras_s2s.reading import Log, Rejected, Row, by_tabs, checked_text, find_files, rows_of
 from keras_s2s.rows import CorpusError, Rows
 
 LARGEST = 1 << 30  # bytes of a file
@@ -85,11 +85,13 @@ class Packer:
         self.dtype: np.dtype = np.dtype(np.uint8)
         self.known: dict[bytes, int | tuple[str, str]] = {}  # digest of a path -> its item, or why it has none
 
+    cut = staticmethod(by_tabs)  # how a line is parted
+
     def __call__(self, item: str, data: Data, log: Log) -> Iterator[Row]:
         """The rows of an item of `data.train`, `dev` or `test`, see `reading.read_rows`."""
         for files in find_files(item):
             check = functools.partial(self.row, folder=os.fsencode(os.path.abspath(files[0].parent)), data=data)
-            yield from rows_of(files, data.columns, data.max_characters, log, check)
+            yield from rows_of(files, data.columns, data.max_characters, log, check, self.cut)
 
     def row(self, fields: list[bytes], folder: bytes, data: Data) -> tuple[str, str, str, int]:
         """Path, text, what tells the file from others, its number; raises Rejected."""

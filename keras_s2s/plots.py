@@ -6,6 +6,7 @@ script demands: in PNG by matplotlib with the Devanagari font shipped here, in S
 
 from __future__ import annotations
 
+import base64
 import functools
 import io
 import re
@@ -21,6 +22,7 @@ COLOURS = ("#2563eb", "#d97706", "#0f9d58", "#c026d3", "#dc2626", "#0891b2", "#7
 THEME = {INK: "var(--ink)", FAINT: "var(--faint)", **{colour: f"var(--c{i})" for i, colour in enumerate(COLOURS, 1)}}
 FONTS = Path(__file__).parent / "fonts"
 CARD = 345  # pixels across a card of TensorBoard, which shrinks wider pictures badly
+PANELS = 16  # pieces of an answer that a picture is shown for
 LABEL = 30  # characters of a sentence that stand in a map
 
 
@@ -139,7 +141,36 @@ def inside(found: Mapping[str, Any], together: bool = False) -> list[Any]:
         return [context_map(found["points"], found["labels"], found["pairs"])]
     maps = found["maps"]
     size = alignment_size([len(m["source"]) for m in maps], [len(m["target"]) for m in maps]) if together and maps else None
-    return [alignment(m["source"], m["target"], m["weights"], size) for m in maps]
+    most = max((len(m["target"]) for m in maps), default=0) if together else 0
+    return [attended(m["picture"], m["target"], m["weights"], most) if "picture" in m else
+            alignment(m["source"], m["target"], m["weights"], size) for m in maps]
+
+
+def attended(picture: Mapping[str, Any], target: Sequence[str], weights: Any, most: int = 0) -> Any:
+    """A picture for each piece of the target, lit where attention lies: weights [T, S], see `Source.picture`.
+
+    Args:
+        picture: {"png": base64, "grid": [R, C]}.
+        target, weights: of its answer.
+        most: pieces that there is room for, where several maps shall be of one size.
+    """
+    from matplotlib.image import imread
+
+    pixels = imread(io.BytesIO(base64.b64decode(picture["png"])))[..., :3]
+    across = 4
+    down = -(-min(PANELS, max(most, len(target))) // across)
+    figure, first = canvas(4.4, 0.1 + 1.25 * down, target)
+    first.remove()
+    for number, (piece, row) in enumerate(zip(target[:PANELS], weights)):
+        axes: Any = figure.add_subplot(down, across, number + 1)
+        light = np.asarray(row, float).reshape(picture["grid"])
+        light = light / max(light.max(), 1e-9)
+        axes.imshow(pixels * 0.45 + 0.3, extent=(0, 1, 1, 0), aspect="auto")
+        axes.imshow(light, extent=(0, 1, 1, 0), aspect="auto", cmap="inferno", interpolation="bilinear",
+                    alpha=np.clip(light, 0, 0.75))
+        axes.set_title(_shown(piece), fontsize=8, color=INK, fontfamily=first.families, pad=3)
+        axes.set_axis_off()
+    return figure
 
 
 def forecast(series: str, past: Sequence[float], truth: Sequence[float], line: Sequence[float],

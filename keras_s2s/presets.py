@@ -27,6 +27,11 @@ FORECAST = Config(
     model=Model(units=64, embedding_dim=32, attention="luong", dropout=0.3),
     train=Train(epochs=10, batch_tokens=96 * 64, learning_rate=0.004, monitor="mse", patience=3))
 
+CAPTION = Config(
+    data=Data(source="image"),
+    model=Model(attention="luong", bidirectional=True, dropout=0.3),
+    train=Train(epochs=20, batch_tokens=64 * 64, learning_rate=0.002, monitor="cider"))
+
 PRESETS: dict[str, tuple[str, Config]] = {
     "context": ("the classic: the context vector alone carries the source, read both ways, to the decoder", CONTEXT),
     "attention": ("bidirectional encoder, Luong attention, subword sampling: the translator to use", ATTENTION),
@@ -37,6 +42,7 @@ PRESETS: dict[str, tuple[str, Config]] = {
     "g2p": ("spelling to phonemes: letters to space-separated words", TRANSLITERATION.set(["data.target_tokenizer=words"])),
     "next-word": ("plain text to what follows: the next words, with probabilities, and how a sentence goes on", NEXT_WORD),
     "forecast": ("series to series: a CSV with a column of times; window, horizon and the like are --set series...", FORECAST),
+    "caption": ("pictures to text: a CSV of image,caption, or lines of path TAB caption", CAPTION),
     "tiny": ("seconds, not minutes: for tests and a first look", CONTEXT.set([
         "model.units=32", "model.embedding_dim=32", "train.epochs=2"])),
 }

@@ -40,6 +40,9 @@ class Row(NamedTuple):
     item: int = -1  # number of the file that the source names
 
 
+Cut = Callable[[bytes, int], list[bytes]]  # a line and how many columns are needed -> its columns
+
+
 class Rejected(ValueError):
     """A line is left out, or a file that cannot be used.
 
@@ -99,19 +102,26 @@ def read_rows(item: str, columns: tuple[int, ...] = (1, 2), max_characters: int 
         yield from rows_of(files, columns, max_characters, log, lambda fields: _check(fields, max_characters, log))
 
 
+def by_tabs(line: bytes, most: int) -> list[bytes]:
+    """The first columns of a line of a TSV, and the rest of it."""
+    return line.split(b"\t", most)
+
+
 def rows_of(files: tuple[Path, ...], columns: tuple[int, ...], max_characters: int, log: Log,
-            check: Callable[[list[bytes]], tuple[Any, ...]]) -> Iterator[Row]:
+            check: Callable[[list[bytes]], tuple[Any, ...]], cut: Cut = by_tabs) -> Iterator[Row]:
     """Yields the rows of a TSV, or of two parallel files, see `read_rows`.
 
     Args:
         check: the two fields of a line -> source, target and what else a Row has of them.
+        cut: how a line of a single file is parted; raises Rejected.
 
     Raises:
         CorpusError: see `read_rows`.
     """
     name = ",".join(map(str, files))
     limit = 8 * max_characters + SNIFFED  # bytes of a line: two texts, and room for other columns
-    lines = _tsv_lines(files[0], columns, limit, log) if len(files) == 1 else _parallel_lines(files[0], files[1], limit, log)
+    lines = _lines_of_one(files[0], columns, limit, log, cut) if len(files) == 1 else (
+        _parallel_lines(files[0], files[1], limit, log))
     kept, reasons, first = 0, collections.Counter[str](), b""
     for number, (line, fields) in enumerate(lines, 1):
         first = first or line
@@ -203,10 +213,14 @@ def _nothing_usable(name: str, first: bytes, columns: tuple[int, ...], reasons: 
             + ", ".join(f"{count:,} {reason}" for reason, count in reasons.most_common()) + ". Look into the file.")
 
 
-def _tsv_lines(path: Path, columns: tuple[int, ...], limit: int, log: Log) -> Iterator[Line]:
-    """Yields each line of a TSV with its two fields, or the reason why it has none."""
+def _lines_of_one(path: Path, columns: tuple[int, ...], limit: int, log: Log, cut: Cut) -> Iterator[Line]:
+    """Yields each line of a file with its two fields, or the reason why it has none."""
     for line in lines_of(path, limit, log):
-        parts = line.split(b"\t", max(columns))
+        try:
+            parts = cut(line, max(columns))
+        except Rejected as left:
+            yield line, left.reason
+            continue
         if len(line) > limit:
             yield line, TOO_LONG.format(limit)
         elif len(parts) < max(columns):

@@ -30,6 +30,8 @@ class Entry:
 
 SOURCES: dict[str, Entry] = {
     "text": Entry("keras_s2s.sources.text:TextSource"),
+    "image": Entry("keras_s2s.sources.image:ImageSource", corpus="keras_s2s.corpora:Captions",
+                   scoring="keras_s2s.scoring.caption:CaptionScoring"),
     "series": Entry("keras_s2s.sources.series:SeriesSource", corpus="keras_s2s.corpora:Series",
                     scoring="keras_s2s.scoring.series:SeriesScoring"),
 }

@@ -8,7 +8,7 @@ import pytest
 from keras_s2s.config import Config, Data, Model, Search, Train, parse_value, settings
 
 WRONG = {
-    "data.source=image": "`data.source` must be one of text",
+    "data.source=video": "`data.source` must be one of ",
     "data.source_tokenizer=sentencepeice": "must be one of sentencepiece, characters, words, bytes; got 'sentencepeice'. "
                                            "Did you mean 'sentencepiece'?",
     "data.corpus=sentence": "`data.corpus` must be one of pairs, sentences; got 'sentence'. Did you mean 'sentences'?",

@@ -18,6 +18,7 @@ HOURS = 1.6e9 // 3600 * 3600 + 3600 * np.arange(60.0)
 TABLE = Table(Layout("date", ("load", "oil"), 3600.0, True), np.stack(
     [HOURS, 10 + 3 * np.sin(np.arange(60) / 24 * 2 * np.pi), 5 + np.cos(np.arange(60.0))], axis=1))
 SOURCE_EXAMPLES = {"text": [source for source, _ in PAIRS[:6]] + ["A cat.", "Unheard-of words! 🙂"],
+                   "image": np.random.default_rng(6).integers(0, 256, (5, 32, 32, 3), np.uint8),
                    "series": [TABLE.steps[i:i + 10] for i in range(0, 40, 10)]}
 TARGET_EXAMPLES = {"text": [target for _, target in PAIRS[:6]] + ["बिल्ली।", "अनसुने शब्द! 🙂"],
                    "series": [TABLE.steps[i + 9:i + 15] for i in range(0, 40, 10)]}
@@ -25,6 +26,7 @@ WINDOW = ["series.window=10", "series.horizon=5"]
 SETTINGS = {"text": [[], ["data.source_tokenizer=words", "data.target_tokenizer=words"], ["data.subword_sampling=0.3"],
                      ["data.source_tokenizer=bytes", "data.target_tokenizer=characters", "model.tied_embeddings=true",
                       "model.input_dropout=0.2"]],
+            "image": [["image.size=32"], ["image.size=32", "image.filters=8,8", "image.shift=0", "model.reverse_source=true"]],
             "series": [WINDOW, [*WINDOW, "series.relative=log", "series.calendar=hour,weekday,year", "series.loss=quantiles"],
                        [*WINDOW, "series.relative=difference", "series.targets=oil", "series.loss=mse"]]}
 EACH_SOURCE = [(kind, settings) for kind in SOURCES for settings in SETTINGS.get(kind, [[]])]
@@ -85,10 +87,10 @@ def test_a_source_prepares_in_graph_what_its_input_takes(kind, settings):
     wanted = source.input()
     assert prepared.dtype == wanted.dtype and prepared.shape.rank == len(wanted.shape)
     lengths = source.lengths(prepared).numpy()
-    assert lengths.shape == (len(raws),) and lengths.min() >= 1 and lengths.max() == prepared.shape[1]
-    np.testing.assert_allclose(one[0], prepared[0, :lengths[0]], atol=1e-6)  # of numbers; tokens are equal or far apart
+    assert lengths.shape == (len(raws),) and lengths.min() >= 1 and lengths.max() == source(prepared)[0].shape[1]
+    np.testing.assert_allclose(one[0], prepared[0, :one.shape[1]], atol=1e-6)  # of numbers; tokens are equal or far apart
     np.testing.assert_allclose(source.prepare(tf.constant(raws)), prepared, atol=1e-6)
-    labels = source.labels(prepared[1, :lengths[1]].numpy())
+    labels = source.names(prepared[1].numpy(), int(lengths[1]))
     assert len(labels) == lengths[1] and all(isinstance(label, str) for label in labels)
 
 
@@ -97,8 +99,8 @@ def test_a_source_gives_vectors_and_a_mask_of_its_real_steps(kind, settings):
     source, raws = source_of(kind, settings), SOURCE_EXAMPLES[kind]
     prepared = source.prepare(tf.constant(raws))
     vectors, mask = source(prepared)
-    assert vectors.shape == (*prepared.shape[:2], source.config.model.embedding_dim)
-    np.testing.assert_array_equal(mask, tf.sequence_mask(source.lengths(prepared), prepared.shape[1]))
+    assert vectors.shape == (len(raws), vectors.shape[1], source.config.model.embedding_dim)
+    np.testing.assert_array_equal(mask, tf.sequence_mask(source.lengths(prepared), vectors.shape[1]))
     assert mask.dtype == tf.bool
 
 

@@ -28,7 +28,8 @@ class Translated(NamedTuple):
 class TextScoring(Scoring):
     """Texts against texts."""
 
-    heads, also = {"bleu": "BLEU", "chrf": "chrF"}, ("exact_match",)
+    heads = {"bleu": "BLEU", "chrf": "chrF"}
+    also: tuple[str, ...] = ("exact_match",)
     about = {
         "dev/length_ratio": "Tokens of the translations for each token of the references; 1 is as long.",
         "dev/repetition_rate": f"Percent of sentences that repeat {metrics.REPEATED_NGRAM} words in a row more often than "
@@ -44,7 +45,11 @@ class TextScoring(Scoring):
     def evaluate(self, predictor: Any, rows: Any, train: Any | None, label: str) -> tuple[dict[str, Any], Translated]:
         """Translates and scores a set; with the training rows also on the sources that are not among them."""
         done = translate_rows(predictor, rows, label)
-        return scores(done, None if train is None else ~overlaps(rows, train), rows.words_of), done
+        return scores(done, None if train is None else ~overlaps(rows, train), rows.words_of) | self.figures(done), done
+
+    def figures(self, done: Translated) -> dict[str, Any]:
+        """What metrics.json says of a set besides, or instead."""
+        return {}
 
     def keep(self, folder: Path, name: str, done: Translated) -> None:
         rows = zip(done.sources, done.references, done.hypotheses)
@@ -98,14 +103,16 @@ class TextScoring(Scoring):
 
 
 def translate_rows(predictor: Any, rows: Any, label: str = "translating") -> Translated:
-    """Translates every source of `rows`; a file goes by its name then."""
+    """Translates every source of `rows`, one that comes again once; a file goes by its name."""
     sources, references = rows.raws(range(len(rows)))
-    bar = Bar(label, len(sources), unit=" sentences")
+    names = [str(source) for source in sources]
+    different = dict(zip(names, sources))
+    bar = Bar(label, len(different), unit=" sentences")
     begun = time.monotonic()
-    answers = predictor.predict(sources, lambda count: bar.advance(by=count))
+    answers = predictor.predict(list(different.values()), lambda count: bar.advance(by=count))
     bar.close()
-    seconds, names = time.monotonic() - begun, [str(source) for source in sources]
-    return Translated(names, references, [answer.best for answer in answers], seconds)
+    best = {name: answer.best for name, answer in zip(different, answers)}
+    return Translated(names, references, [best[name] for name in names], time.monotonic() - begun)
 
 
 def scores(done: Translated, unseen: np.ndarray | None = None, words_of: int = 0) -> dict[str, Any]:

@@ -77,6 +77,11 @@ class Source(Kind):
         """Labels of the steps of one prepared source that has so many."""
         return self.labels(prepared[:length])
 
+    def picture(self, raw: Any) -> dict[str, Any] | None:
+        """What a raw source looks like, as a map of attention is laid over it: {"png": base64, "grid": [R, C]}, whose R x C
+        parts are the steps, row by row; None where it is nothing to look at."""
+        return None
+
     def trim(self, prepared: tf.Tensor) -> tf.Tensor:
         """Prepared sources without the steps that are padding in all of them, where there can be such steps."""
         return prepared
