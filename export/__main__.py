@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 from keras_s2s.cli import Arguments, guarded
+from keras_s2s.config import require
 from keras_s2s.run import Run
 from keras_s2s.terminal import load_tensorflow
 
@@ -14,7 +15,7 @@ HELP = """formats:
   tflite       RUN/export/model-float32.tflite, model-float16.tflite, model-int8.tflite: one file for a phone, bytes of text
                (or numbers) in and out, no tokenizer beside it; published only if it says what the model says (see
                export/report.json)
-  web          RUN/export/web: a translator page with that file, for any static server; works offline"""
+  web          RUN/export/web: a page with that file, for any static server; works offline; of several runs a tab for each"""
 
 
 def main() -> int:
@@ -22,7 +23,7 @@ def main() -> int:
 
     parser = Arguments(prog="python -m export", description="Writes a trained run as files that answer without this package, "
                        "under RUN/export/.", epilog=HELP, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", type=Path, metavar="RUN")
+    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="one; several for a page with a tab for each")
     parser.add_argument("--format", choices=FORMATS, default="saved_model", help="default: saved_model")
     parser.add_argument("--quantize", nargs="+", choices=QUANTIZATIONS, default=["int8"],
                         help="of tflite and web; default: int8")
@@ -40,7 +41,9 @@ def main() -> int:
 
 
 def export(arguments) -> None:
-    run = Run.open(arguments.run)
+    run, *others = runs = [Run.open(path) for path in arguments.runs]
+    require(not others or arguments.format == "web", "several runs go into one page only: --format web. Export the others by "
+            "themselves.")
     load_tensorflow()
     if arguments.format == "saved_model":
         from export import saved_model
@@ -56,7 +59,7 @@ def export(arguments) -> None:
     if arguments.format == "web":
         from export import web
 
-        web.export(run, arguments.quantize[0], sizes, arguments.max_bleu_drop)
+        web.export(runs, arguments.quantize[0], sizes, arguments.max_bleu_drop)
         return
     parity.export(run, list(dict.fromkeys(arguments.quantize)), sizes, arguments.max_bleu_drop)
 

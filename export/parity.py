@@ -76,8 +76,9 @@ class Decoded(NamedTuple):
     load_ms: float
 
 
-def export(run: Run, quantize: Sequence[str] = ("int8",), sizes: Sizes = Sizes(), max_bleu_drop: float = MAX_BLEU_DROP) -> None:
-    """Writes RUN/export/model-*.tflite, each only if it passes, and the report.
+def export(run: Run, quantize: Sequence[str] = ("int8",), sizes: Sizes = Sizes(),
+           max_bleu_drop: float = MAX_BLEU_DROP) -> Phone:
+    """Writes RUN/export/model-*.tflite, each only if it passes, and the report; returns what they were made of.
 
     Raises:
         ParityError: a file did not pass; the others are published all the same.
@@ -94,6 +95,7 @@ def export(run: Run, quantize: Sequence[str] = ("int8",), sizes: Sizes = Sizes()
     proof.write()
     if any(problems):
         raise ParityError("\n".join(filter(None, problems)))
+    return phone
 
 
 def finish(run: Run) -> None:

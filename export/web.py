@@ -1,8 +1,15 @@
-"""A translator page for any static server: RUN/export/web, with the phone file and LiteRT.js in it; works offline.
+"""A page for any static server: RUN/export/web, with phone files and LiteRT.js in it; works offline.
 
     python -m http.server --directory runs/mine/export/web
 
 LiteRT.js comes from npm once, when the page is made, and lies in the folder: the page loads nothing from elsewhere.
+
+Of several runs it has a tab for each. The page reads page.json:
+
+    {"title": "Translator", "runs": [{"kind": "text", "title": "Translator", "model": "model.tflite", ...}]}
+
+A kind of page is an entry in TABS, by what the run's command is called, and a module web_page/kinds/KIND.js (see app.js).
+What the module has to know of the model beside the file is what `Tab.facts` says of it.
 """
 
 from __future__ import annotations
@@ -14,12 +21,15 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any, NamedTuple, cast
 
 from export import parity
-from export.tflite import FILES, INPUTS, Sizes
+from export.tflite import FILES, Phone, Sizes
 from keras_s2s.run import Run
+from keras_s2s.sources.series import SeriesSource
+from keras_s2s.targets.series import SeriesTarget
 from keras_s2s.terminal import say
 
 PAGE = Path(__file__).parent / "web_page"
@@ -35,29 +45,56 @@ class WebError(ValueError):
     """The page cannot be made."""
 
 
-def export(run: Run, quantize: str = "int8", sizes: Sizes = Sizes(), max_bleu_drop: float = parity.MAX_BLEU_DROP,
+class Tab(NamedTuple):
+    """What a page has for the runs of a command."""
+
+    kind: str  # of web_page/kinds/KIND.js
+    title: str
+    facts: Callable[[Phone], dict[str, Any]] = lambda phone: {}  # what that module must know
+
+
+def _series(phone: Phone) -> dict[str, Any]:
+    """Of a table that is forecast: its columns, its steps."""
+    source, target = cast(SeriesSource, phone.model.source), cast(SeriesTarget, phone.model.target)
+    config, layout = source.config.series, source.scaling.layout
+    return {"time": layout.time, "columns": list(layout.columns), "targets": list(target.scaling.layout.columns),
+            "step": layout.step, "dated": layout.dated, "window": config.window, "horizon": config.horizon,
+            "calendar": bool(config.calendar), "regular": config.regular, "fill": config.fill}
+
+
+TABS = {"translate": Tab("text", "Translator"), "complete": Tab("complete", "Next words"),
+        "forecast": Tab("series", "Forecast", _series)}
+
+
+def export(runs: Sequence[Run], quantize: str = "int8", sizes: Sizes = Sizes(), max_bleu_drop: float = parity.MAX_BLEU_DROP,
            fetch: Callable[[Path], None] | None = None) -> Path:
-    """Writes RUN/export/web, whole or not at all; returns its path.
+    """Writes export/web of the first run, whole or not at all; returns its path.
 
     Args:
-        run: a trained run.
-        quantize: of the file in it; made and proved first.
-        sizes, max_bleu_drop: of the file.
+        runs: trained runs, a tab each.
+        quantize: of the files in it; made and proved first.
+        sizes, max_bleu_drop: of the files.
         fetch: puts LiteRT.js into a folder; from npm when not given.
 
     Raises:
-        WebError: npm is missing or cannot fetch LiteRT.js.
-        ParityError: the file does not say what the model says.
+        WebError: npm is missing or cannot fetch LiteRT.js; a run has no page.
+        ParityError: a file does not say what the model says.
     """
-    if not hasattr(INPUTS[run.config.data.source], "tokenize"):
-        raise WebError(f"the page translates text; this run reads {run.config.data.source}. Export it with --format tflite.")
-    path, temporary = run.export / "web", run.export / f".web.{os.getpid()}"
+    path, temporary = runs[0].export / "web", runs[0].export / f".web.{os.getpid()}"
     shutil.rmtree(temporary, ignore_errors=True)
     try:
         shutil.copytree(PAGE, temporary)
         (fetch or fetch_litert)(temporary / "litert")
-        parity.export(run, [quantize], sizes, max_bleu_drop)
-        shutil.copy(run.export / FILES[quantize], temporary / "model.tflite")
+        tabs = []
+        for number, run in enumerate(runs, 1):
+            tabs.append(_tab(parity.export(run, [quantize], sizes, max_bleu_drop)))
+            tabs[-1]["model"] = "model.tflite" if number == 1 else f"model-{number}.tflite"
+            shutil.copy(run.export / FILES[quantize], temporary / tabs[-1]["model"])
+        _name(tabs, runs)
+        title = tabs[0]["title"] if len(runs) == 1 else "Models"
+        _write(temporary / "page.json", {"title": title, "runs": tabs})
+        manifest = json.loads((PAGE / "manifest.webmanifest").read_text())
+        _write(temporary / "manifest.webmanifest", manifest | {"name": title, "short_name": title})
         for name in ("NotoSansDevanagari-Regular.ttf", "OFL.txt"):
             shutil.copy(FONT / name, temporary / name)
         _list_files(temporary)
@@ -67,6 +104,28 @@ def export(run: Run, quantize: str = "int8", sizes: Sizes = Sizes(), max_bleu_dr
         shutil.rmtree(temporary, ignore_errors=True)
     say(f"exported {path}; look at it with: python -m http.server --directory {path}")
     return path
+
+
+def _tab(phone: Phone) -> dict[str, Any]:
+    """The entry of a run in page.json."""
+    command = phone.model.source.command
+    if command not in TABS:
+        raise WebError(f"a page has no tab for runs that {command}; it has for those that {', '.join(TABS)}. "
+                       "Export the run with --format tflite.")
+    tab = TABS[command]
+    return {"kind": tab.kind, "title": tab.title, **tab.facts(phone)}
+
+
+def _name(tabs: list[dict[str, Any]], runs: Sequence[Run]) -> None:
+    """Tabs of one title are told apart by their runs' names."""
+    titles = [tab["title"] for tab in tabs]
+    for tab, run in zip(tabs, runs):
+        if titles.count(tab["title"]) > 1:
+            tab["title"] = f"{tab['title']}: {run.path.resolve().name}"
+
+
+def _write(path: Path, tree: Any) -> None:
+    path.write_text(json.dumps(tree, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _list_files(folder: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, cast
 
 import tensorflow as tf
 
+from keras_s2s import prompt
 from keras_s2s.config import Search, require
 from keras_s2s.encoder import Encoded
 from keras_s2s.normalize import normalize
@@ -23,6 +24,7 @@ from keras_s2s.translating import read_lines, whole
 
 NARROWEST = 16  # beginnings of words that are followed at least
 SUGGESTED = 5  # words
+WIDE = 40  # words that are looked through for those that begin as one that is being typed
 
 
 class Completion(NamedTuple):
@@ -110,13 +112,21 @@ def shown(text: str, found: Completion, as_json: bool) -> str:
 
 
 def converse(completer: Completer, arguments: argparse.Namespace) -> int:
-    """A prompt: the beginning of a sentence, what may follow, until an empty line or Ctrl-D."""
-    say("Type the beginning of a sentence; an empty line or Ctrl-D ends.")
+    """A prompt: the beginning of a sentence, with next words as it is typed, until an empty line or Ctrl-D."""
+    live = prompt.able()
+    say("Type the beginning of a sentence; " + "Tab takes the first word below, " * live + "an empty line or Ctrl-D ends.")
+    wide = Completer(completer.predictor, WIDE)
     while True:
         try:
-            text = normalize(input("> "))
+            line = prompt.ask(lambda text: offers(wide, text)[:completer.count]) if live else input("> ")
         except EOFError:
-            return 0
-        if not text:
+            line = None
+        if not (text := normalize(line or "")):
             return 0
         print(shown(text, completer.complete([text])[0], arguments.json), flush=True)
+
+
+def offers(completer: Completer, text: str) -> list[tuple[str, float]]:
+    """What a keyboard would offer: after a space the next words; within a word those that begin so."""
+    before, _, begun = text.rpartition(" ")
+    return [(word, p) for word, p in completer.words(before) if word.startswith(begun) and word != begun]

@@ -18,8 +18,8 @@ TRANSLITERATION = Config(
 
 NEXT_WORD = Config(
     data=Data(corpus="sentences"),
-    model=Model(attention="luong", dropout=0.3),
-    train=Train(epochs=12))
+    model=Model(attention="luong", tied_embeddings=True, input_dropout=0.3, dropout=0.5),
+    train=Train(epochs=8))
 
 FORECAST = Config(
     data=Data(source="series", target="series"),

@@ -4,14 +4,18 @@ import io
 import itertools
 import json
 import math
+import os
+import select
+import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from keras_s2s import cli
-from keras_s2s.completing import Completer
+from keras_s2s.completing import Completer, offers
 from keras_s2s.predictor import Predictor
 from keras_s2s.run import Run, load
 from keras_s2s.scoring import scoring_of
@@ -171,6 +175,29 @@ def test_a_terminal_is_prompted(completer, monkeypatch, capsys):
     monkeypatch.setattr("builtins.input", lambda _: next(lines))
     status, out, err = run(monkeypatch, capsys, "complete", completer, terminal=True)
     assert status == 0 and "\tsees\n" in out and "Type the beginning of a sentence" in err
+
+
+def test_a_person_is_offered_words_at_every_key(completer):
+    pty = pytest.importorskip("pty")
+    master, slave = pty.openpty()
+    command = [sys.executable, "-c", "import sys; from keras_s2s.cli import main; sys.exit(main())", "complete", str(completer)]
+    with subprocess.Popen(command, stdin=slave, stderr=slave, stdout=subprocess.PIPE, env=os.environ | {"TERM": "xterm"}) as person:
+        seen, deadline = b"", time.monotonic() + 120
+        for keys, wanted in ((b"The red dog", b"> "), (b" ", b"dog"), (b"\t\n", b"  sees "), (b"\x04", b"sees \r\n")):
+            while wanted not in seen and time.monotonic() < deadline:
+                if select.select([master], [], [], 1)[0]:
+                    seen += os.read(master, 4096)
+            seen = b""
+            os.write(master, keys)
+        answer = person.stdout.read().decode()
+    assert person.returncode == 0 and answer.splitlines()[-1].startswith("The red dog sees ")
+
+
+def test_words_that_begin_like_the_one_that_is_typed_are_offered():
+    known = {"The red": [("dog", 0.5), ("door", 0.2), ("cat", 0.1)]}
+    completer = type("Known", (), {"words": staticmethod(lambda text: known.get(text, []))})
+    assert offers(completer, "The red ") == known["The red"] and offers(completer, "The red do") == known["The red"][:2]
+    assert offers(completer, "The red dog") == offers(completer, "The") == offers(completer, "") == []
 
 
 @pytest.mark.parametrize("words, said", [

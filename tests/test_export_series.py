@@ -9,7 +9,7 @@ import tensorflow as tf
 from small import forecasting
 from test_forecasting import WAVES, windows
 
-from export import flatbuffer, parity, series_parity, web
+from export import flatbuffer, parity, series_parity
 from export.tflite import Phone, convert
 from keras_s2s.ledger import exports
 from keras_s2s.model import EncoderDecoder
@@ -76,11 +76,6 @@ def test_a_file_that_forecasts_something_else_is_refused(forecaster, tmp_path, m
     with pytest.raises(parity.ParityError, match="% above Keras's; at most 5 % is allowed. Use --quantize float16"):
         parity.export(run, ["int8"])
     assert not list(run.export.glob("*.tflite"))
-
-
-def test_there_is_no_page_for_series(exported):
-    with pytest.raises(web.WebError, match="the page translates text; this run reads series"):
-        web.export(exported[0], fetch=lambda folder: None)
 
 
 def test_a_model_for_phones_holds_no_other_numbers(exported):

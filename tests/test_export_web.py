@@ -1,30 +1,41 @@
-"""The translator page: what it holds, and the same answers from the same file in Node and in a real browser."""
+"""The page of several runs: what it holds, and the same answers from the same files in Node and in a real browser."""
 
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from small import NAMED
 
 from export import web
+from export.__main__ import export
 from export.runtime import PhoneFile
+from keras_s2s import cli
+from keras_s2s.completing import Completer
 from keras_s2s.run import Run, load
 
 TEXTS = [NAMED[0][0], NAMED[40][0], "Quetzalcoatl sees a red tree.", "Asha", "नमस्ते क\u093c", "😀 \u0301 x"]
+BEGINNINGS = ["The red dog ", "The big cow se", "He came. The old cat sees a ", "नमस्ते "]
+KINDS = ["text", "complete", "series"]
 
 
 @pytest.fixture(scope="module")
-def run(trained, tmp_path_factory):
-    return Run.open(shutil.copytree(trained, tmp_path_factory.mktemp("web") / "run"))
+def runs(trained, completer, forecaster, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("web")
+    return [Run.open(shutil.copytree(path, folder / name)) for name, path in zip(KINDS, (trained, completer, forecaster[0]))]
 
 
 @pytest.fixture(scope="module")
-def page(run, tmp_path_factory):
+def run(runs):
+    return runs[0]
+
+
+@pytest.fixture(scope="module")
+def page(runs, tmp_path_factory):
     """An exported page, with LiteRT.js from npm."""
     if not shutil.which("node") or not shutil.which("npm"):
         pytest.skip("Node.js and npm are not here")
@@ -32,14 +43,30 @@ def page(run, tmp_path_factory):
         web.fetch_litert(tmp_path_factory.mktemp("npm") / "litert")
     except web.WebError as error:
         pytest.skip(str(error))
-    return web.export(run, "none")
+    return web.export(runs, "none")
 
 
-def test_node_runs_the_page_s_translator_and_answers_as_keras_does(run, page):
-    done = subprocess.run(["node", str(Path(__file__).parent / "web_runner.mjs"), str(page)], input=json.dumps(TEXTS),
-                          text=True, capture_output=True, timeout=120)
-    answers = json.loads(done.stdout.split("ANSWERS ")[1])
-    predictor = load(run.path)
+@pytest.fixture(scope="module")
+def tables(forecaster):
+    """CSV texts: a whole one, and ones that are something else."""
+    text = Path(forecaster[1]).read_text()
+    lines = text.splitlines()
+    holed = "\n".join([*lines[:-3], lines[-3].rsplit(",", 1)[0] + ",", *lines[-2:]])
+    return [text, holed, "\n".join(lines[:20]), "\n".join([lines[0].replace("wind", "rain"), *lines[1:]]),
+            "\n".join([*lines[:-1], lines[-1].rsplit(",", 1)[0] + ",much"]), "\n".join([*lines[:-5], *lines[-4:]])]
+
+
+@pytest.fixture(scope="module")
+def answered(page, tables):
+    """What Node makes of texts, beginnings and tables by the page's own modules: an entry for each run."""
+    done = subprocess.run(["node", str(Path(__file__).parent / "web_runner.mjs"), str(page)], text=True, capture_output=True,
+                          input=json.dumps({"texts": TEXTS, "beginnings": BEGINNINGS, "csvs": tables}), timeout=180)
+    assert "ANSWERS " in done.stdout, done.stderr
+    return dict(zip(KINDS, json.loads(done.stdout.split("ANSWERS ")[1])))
+
+
+def test_node_translates_with_the_page_s_module_as_keras_does(run, page, answered):
+    answers, predictor = answered["text"], load(run.path)
     assert [answer["greedy"]["answers"][0]["text"] for answer in answers] == predictor.translate(TEXTS)
     beams = [[one["text"] for one in answer["beam"]["answers"]] for answer in answers]
     assert beams == [answer.texts for answer in predictor.with_search(beam_size=4).predict(TEXTS)]
@@ -48,19 +75,72 @@ def test_node_runs_the_page_s_translator_and_answers_as_keras_does(run, page):
         [phone.translate(text).scores[0] for text in TEXTS], abs=1e-4)
 
 
+def test_node_suggests_words_as_keras_does(runs, answered):
+    answers, suggesting = answered["complete"], Completer(load(runs[1].path))
+    assert [(answer["before"], answer["begun"]) for answer in answers] == [
+        ("The red dog", ""), ("The big cow", "se"), ("The old cat sees a", ""), ("नमस्ते", "")]
+    for answer in answers:
+        wanted = suggesting.words(answer["before"])
+        assert [one["word"] for one in answer["words"]] == [word for word, _ in wanted]
+        assert [one["probability"] for one in answer["words"]] == pytest.approx([p for _, p in wanted], abs=1e-4)
+
+
+def test_node_forecasts_as_the_command_does_and_tells_what_is_wrong_with_a_table(runs, tables, answered, tmp_path, capsys):
+    for table, answer in list(zip(tables, answered["series"]))[:2]:
+        (tmp_path / "table.csv").write_text(table)
+        assert cli.main(["forecast", str(runs[2].path), "--data", str(tmp_path / "table.csv")]) == 0
+        wanted, found = ([row.split(",") for row in text.strip().splitlines()] for text in (capsys.readouterr().out, answer))
+        assert [row[0] for row in found] == [row[0] for row in wanted] and found[0] == wanted[0] and len(found) == 7
+        np.testing.assert_allclose(np.array(found[1:])[:, 1:].astype(float), np.array(wanted[1:])[:, 1:].astype(float), rtol=1e-4)
+    short, other, words, gap = answered["series"][2:]
+    assert short == "A forecast reads 24 rows; there are 19. Give a longer file."
+    assert "must name the columns date, load, oil, wind; there is no wind" in other
+    assert words == "Row 401: wind must be a number; it is much."
+    assert "a row must follow the one before it by 3600 seconds" in gap
+
+
+def test_the_page_knows_its_runs(page):
+    told = json.loads((page / "page.json").read_text())
+    assert told["title"] == "Models" and [run["title"] for run in told["runs"]] == ["Translator", "Next words", "Forecast"]
+    assert [run["kind"] for run in told["runs"]] == KINDS
+    assert [run["model"] for run in told["runs"]] == ["model.tflite", "model-2.tflite", "model-3.tflite"]
+    assert told["runs"][2]["targets"] == ["wind", "load"] and told["runs"][2]["step"] == 3600 and told["runs"][2]["calendar"]
+    assert all((page / "kinds" / f"{run['kind']}.js").exists() for run in told["runs"])
+
+
 def test_the_page_loads_nothing_from_elsewhere_and_keeps_all_it_needs(page):
-    own = [file for file in page.iterdir() if file.suffix in (".html", ".js", ".css", ".webmanifest")]
+    own = [file for file in (*page.iterdir(), *(page / "kinds").iterdir())
+           if file.suffix in (".html", ".js", ".css", ".json", ".webmanifest")]
     assert not [file.name for file in own if "://" in file.read_text().replace("http://www.w3.org/2000/svg", "")]
     kept = json.loads((page / "sw.js").read_text().split("const FILES = ")[1].split(";\n")[0])
-    assert {"./", "model.tflite", "app.js", "litert/core/index.js", "litert/wasm/litert_wasm_internal.wasm",
-            "NotoSansDevanagari-Regular.ttf"} <= set(kept)
+    assert {"./", "page.json", "model.tflite", "model-3.tflite", "app.js", "kinds/series.js", "litert/core/index.js",
+            "litert/wasm/litert_wasm_internal.wasm", "NotoSansDevanagari-Regular.ttf"} <= set(kept)
     assert all((page / name).exists() for name in kept)
+
+
+def test_runs_of_one_kind_are_told_apart_by_name_and_one_run_has_no_tabs(runs):
+    tabs = [{"title": "Translator"}, {"title": "Translator"}, {"title": "Forecast"}]
+    web._name(tabs, runs)
+    assert [tab["title"] for tab in tabs] == ["Translator: text", "Translator: complete", "Forecast"]
+
+
+def test_several_runs_go_into_a_page_only(runs, monkeypatch):
+    arguments = type("Arguments", (), {"runs": [one.path for one in runs[:2]], "format": "tflite"})
+    with pytest.raises(ValueError, match="several runs go into one page only: --format web"):
+        export(arguments)
+
+
+def test_a_run_without_a_tab_is_refused(runs, monkeypatch):
+    phone = type("Phone", (), {"model": load(runs[0].path).model})
+    monkeypatch.delitem(web.TABS, "translate")
+    with pytest.raises(web.WebError, match="a page has no tab for runs that translate; it has for those that complete, forecast"):
+        web._tab(phone)
 
 
 def test_a_page_without_npm_is_refused_and_nothing_is_left(run, monkeypatch):
     monkeypatch.setattr(web.shutil, "which", lambda name: None)
     with pytest.raises(web.WebError, match=r"LiteRT.js [0-9.]+ from npm, and there is no npm here. Install Node.js"):
-        web.export(run)
+        web.export([run])
     assert not list(run.export.glob(".web*"))
 
 
@@ -73,28 +153,23 @@ def test_a_network_without_npm_s_registry_is_told(tmp_path, monkeypatch):
         web.fetch_litert(tmp_path / "litert")
 
 
-@pytest.fixture
-def served(page):
-    """The address of a plain static server with the page."""
-    command = [sys.executable, "-u", "-m", "http.server", "0", "--bind", "127.0.0.1", "--directory", str(page)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
-        yield re.search(r"http://\S+/", server.stdout.readline()).group()
-        server.terminate()
-
-
 @pytest.mark.slow
-def test_a_browser_translates_as_keras_does_online_and_offline(run, served, tmp_path):
-    pytest.importorskip("playwright")
-    chromium = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chrome")
-    if not chromium:
-        pytest.skip("no Chromium here")
-    folder = os.environ.get("SCREENSHOTS", str(tmp_path))
-    done = subprocess.run([sys.executable, str(Path(__file__).parent / "web_browser.py"), served, chromium, folder],
-                          input=json.dumps(TEXTS), text=True, capture_output=True, timeout=180)
+@pytest.mark.skipif(not shutil.which("chromedriver"), reason="Chromium is not installed")
+def test_a_browser_answers_as_keras_does_online_and_offline(runs, page, tables, answered, tmp_path):
+    pytest.importorskip("selenium")
+    folder = os.environ.get("PHOTOGRAPHS", str(tmp_path))
+    given = {"texts": TEXTS, "beginning": BEGINNINGS[0], "csv": tables[0]}
+    done = subprocess.run([sys.executable, str(Path(__file__).parent / "web_browser.py"), str(page), folder],
+                          input=json.dumps(given), text=True, capture_output=True, timeout=300)
     assert not done.returncode, done.stderr
-    found, wanted = json.loads(done.stdout), load(run.path).translate(TEXTS)
-    assert found["online"] == found["offline"] == wanted
-    assert found["lines"] == "\n".join(wanted[:2])
-    assert found["others"] == 4 and " ms" in found["facts"]
-    assert found["narrow"] and found["cut"] and found["font"]
-    assert found["next"] == "copy" and not found["errors"]
+    found, wanted = json.loads(done.stdout), load(runs[0].path).translate(TEXTS)
+    online, words, forecast = found["online"], found["next words"], found["forecast"]
+    assert found["offline"] == online["answers"] == wanted and online["lines"] == "\n".join(wanted[:2])
+    assert online["others"] == 4 and " ms" in online["facts"] and online["cut"] and online["next"] == "copy"
+    first = answered["complete"][0]["words"]
+    assert words["words"] == [one["word"] for one in first] and words["taken"] == f"The red dog {first[0]['word']} "
+    assert words["continuation"].startswith("The red dog sees") and words["begun"] and set(words["begun"]) <= set(words["words"])
+    assert [",".join(row) for row in forecast["table"]] == answered["series"][0].strip().splitlines()
+    assert forecast["chart"].startswith("wind: 24 steps that were and 6 ahead") and "there is no oil, wind" in forecast["problem"]
+    assert found["title"] == "Models" and found["tabs"] == ["Translator", "Next words", "Forecast"]
+    assert all(found["narrow"]) and found["font"] and not found["errors"]

@@ -1,4 +1,4 @@
-// Runs an exported page's translator in Node: node web_runner.mjs WEB-FOLDER < a JSON list of texts > a JSON list of answers.
+// Runs an exported page's modules in Node: node web_runner.mjs WEB-FOLDER < JSON {texts, beginnings, csvs} > a JSON list, an entry a run.
 import fs from 'node:fs';
 import {createRequire, register} from 'node:module';
 import path from 'node:path';
@@ -19,12 +19,39 @@ register('data:text/javascript,' + encodeURIComponent(`
   export const load = (url, context, next) => next(url, url.startsWith(${JSON.stringify(pathToFileURL(web).href)})
       ? {...context, format: 'module'} : context);`));
 
-const {Translator} = await import(pathToFileURL(path.join(web, 'translator.js')).href);
+const load = name => import(pathToFileURL(path.join(web, name)).href);
+const {Model} = await load('model.js'), {Translator} = await load('translator.js'), {Forecaster} = await load('forecaster.js');
+const {split} = await load('kinds/complete.js');
 for (const name of ['log', 'info', 'warn']) console[name] = () => {};  // the runtime's own reports
-const translator = await Translator.load(wasm + '/', new Uint8Array(fs.readFileSync(path.join(web, 'model.tflite'))));
-const answers = [];
-for (const text of JSON.parse(fs.readFileSync(0, 'utf8'))) {
-  answers.push({greedy: await translator.translate(text), beam: await translator.translate(text, true)});
-}
+const given = JSON.parse(fs.readFileSync(0, 'utf8')), {runs} = JSON.parse(fs.readFileSync(path.join(web, 'page.json')));
+const all = async (items, work) => {
+  const found = [];
+  for (const item of items) found.push(await work(item));
+  return found;
+};
+const kinds = {
+  text: model => {
+    const translator = new Translator(model);
+    return all(given.texts, async text => ({greedy: await translator.translate(text), beam: await translator.translate(text, true)}));
+  },
+  complete: model => {
+    const translator = new Translator(model);
+    return all(given.beginnings, async text => ({...split(text, translator), words: await translator.suggest(split(text, translator).before)}));
+  },
+  series: (model, run) => {
+    const forecaster = new Forecaster(model, run);
+    return all(given.csvs, async csv => {
+      try {
+        return forecaster.csv(await forecaster.forecast(csv));
+      } catch (error) {
+        return error.message;
+      }
+    });
+  },
+};
+const answers = await all(runs, async run => {
+  const model = await Model.load(wasm + '/', new Uint8Array(fs.readFileSync(path.join(web, run.model))));
+  return kinds[run.kind](model, run);
+});
 fs.writeSync(1, '\nANSWERS ' + JSON.stringify(answers) + '\n');
 process.exit(0);

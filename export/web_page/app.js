@@ -1,61 +1,44 @@
-import {Translator} from './translator.js';
+// The page: a tab for each run of page.json, each with the module of its kind, its model loaded when it is first looked at.
+//
+// A kind is a file kinds/NAME.js with `export async function mount(panel, model, facts, report)`: it fills the panel and answers with the
+// model. `facts` is the run's entry in page.json; `report(error)` shows what a person cannot help.
+import {Model} from './model.js';
+import {make} from './kinds/elements.js';
 
-const PAUSE = 120;  // ms without a key before a translation begins
-const element = id => document.getElementById(id);
-const [source, answer, others, facts, state, cut, copy] =
-    ['source', 'answer', 'others', 'facts', 'state', 'cut', 'copy'].map(element);
-let translator = null, timer = 0, wanted = 0;
-
-async function show() {
-  const mine = ++wanted, lines = source.value.split('\n'), begun = performance.now();
-  const found = [];
-  for (const line of lines) {
-    found.push(line.trim() ? await translator.translate(line) : {answers: [{text: '', score: 0}], truncated: false});
-    if (mine !== wanted) return;  // typed on meanwhile
-  }
-  const milliseconds = performance.now() - begun;
-  const said = found.filter((_, i) => lines[i].trim());
-  const sure = said.reduce((sum, one) => sum + one.answers[0].score, 0) / (said.length || 1);
-  answer.value = found.map(one => one.answers[0].text).join('\n');
-  facts.textContent = said.length ? `${confidence(sure)} · ${milliseconds.toFixed(1)} ms` : '';
-  cut.hidden = !found.some(one => one.truncated);
-  copy.disabled = !answer.value;
-  const last = lines.filter(line => line.trim()).at(-1);
-  const best = last ? (await translator.translate(last, true)).answers : [];
-  if (mine !== wanted) return;
-  others.replaceChildren(...best.filter(one => one.text).map(one => {
-    const item = document.createElement('li'), text = document.createElement('span'), score = document.createElement('small');
-    text.textContent = one.text;
-    text.dir = 'auto';
-    score.textContent = confidence(one.score);
-    item.append(text, ' ', score);
-    return item;
-  }));
-  document.body.dataset.shown = source.value;
-}
-
-/** The score is a mean log-probability; its exponential is how sure the model was of a word on average. */
-function confidence(score) {
-  const share = Math.exp(score);
-  return `${share > 0.6 ? 'sure' : share > 0.3 ? 'fairly sure' : 'not sure'} (${Math.round(100 * share)} %)`;
-}
-
-source.addEventListener('input', () => {
-  clearTimeout(timer);
-  timer = setTimeout(() => translator && show().catch(report), PAUSE);
-});
-copy.addEventListener('click', async () => {
-  await navigator.clipboard.writeText(answer.value);
-  copy.textContent = 'Copied';
-  setTimeout(() => { copy.textContent = 'Copy'; }, 1500);
-});
-const online = () => { if (translator) state.textContent = navigator.onLine ? 'Ready' : 'Ready, offline'; };
-addEventListener('online', online);
-addEventListener('offline', online);
+const [state, tabs, panels] = ['state', 'tabs', 'panels'].map(id => document.getElementById(id));
+const wasm = new URL('litert/wasm/', import.meta.url).href;
+let ready = false;
 
 function report(error) {
   state.textContent = `This browser could not run the model: ${error.message || error}. Try a newer one.`;
   console.error(error);
+}
+
+function online() {
+  if (ready) state.textContent = navigator.onLine ? 'Ready' : 'Ready, offline';
+}
+
+async function show(number, runs) {
+  [...tabs.children].forEach((tab, i) => {
+    tab.setAttribute('aria-selected', i === number);
+    tab.tabIndex = i === number ? 0 : -1;
+    panels.children[i].hidden = i !== number;
+  });
+  const run = runs[number], panel = panels.children[number];
+  if (panel.dataset.begun) return;
+  panel.dataset.begun = 'yes';
+  state.textContent = 'Loading the model …';
+  try {
+    const [model, {mount}] = await Promise.all([
+      Model.load(wasm, new URL(run.model, import.meta.url).href), import(`./kinds/${run.kind}.js`)]);
+    await mount(panel, model, run, report);
+    ready = true;
+    online();
+    panel.dataset.ready = document.body.dataset.ready = 'yes';
+    panel.querySelector('textarea')?.focus();
+  } catch (error) {
+    report(error);
+  }
 }
 
 if ('serviceWorker' in navigator) {
@@ -65,12 +48,31 @@ if ('serviceWorker' in navigator) {
     worker.active.postMessage(performance.getEntriesByType('resource').map(entry => entry.name));
   }).catch(console.warn);  // without it the page works, online only
 }
+addEventListener('online', online);
+addEventListener('offline', online);
 
-try {
-  translator = await Translator.load(new URL('litert/wasm/', import.meta.url).href, new URL('model.tflite', import.meta.url).href);
-  online();
-  document.body.dataset.ready = 'yes';
-  if (source.value) await show();
-} catch (error) {
-  report(error);
-}
+const {title, runs} = await (await fetch('page.json')).json();
+document.title = document.querySelector('h1').textContent = title;
+runs.forEach((run, number) => {
+  const tab = make('button', run.title), panel = make('div');
+  Object.assign(tab, {type: 'button', id: `tab-${number}`});
+  tab.setAttribute('role', 'tab');
+  tab.setAttribute('aria-controls', `panel-${number}`);
+  tab.addEventListener('click', () => show(number, runs));
+  tabs.append(tab);
+  Object.assign(panel, {className: 'panel', id: `panel-${number}`, hidden: true});
+  if (runs.length > 1) {
+    panel.setAttribute('role', 'tabpanel');
+    panel.setAttribute('aria-labelledby', tab.id);
+  }
+  panels.append(panel);
+});
+tabs.hidden = runs.length < 2;
+tabs.addEventListener('keydown', event => {
+  const step = {ArrowRight: 1, ArrowLeft: -1}[event.key];
+  if (!step) return;
+  const number = (runs.length + [...tabs.children].indexOf(document.activeElement) + step) % runs.length;
+  tabs.children[number].focus();
+  show(number, runs);
+});
+await show(0, runs);

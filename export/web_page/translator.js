@@ -1,40 +1,47 @@
-// The phone file on LiteRT.js: text in, text out. Used by the page and by the Node test alike.
-import {loadAndCompile, loadLiteRt, Tensor} from './litert/core/index.js';
+// Text in, text out, on a phone file: translations, continuations, next words. Used by the page and by the Node test alike.
+import {Model} from './model.js';
 
 const decoder = new TextDecoder();
 
 export class Translator {
   /** @param wasm folder of LiteRT's WebAssembly; @param model address or bytes of the .tflite file */
   static async load(wasm, model) {
-    await loadLiteRt(wasm);
-    return new Translator(await loadAndCompile(model, {accelerator: 'wasm'}));
+    return new Translator(await Model.load(wasm, model));
   }
 
   constructor(model) {
     this.model = model;
-    this.width = model.signatures.translate.getInputDetails()[0].shape[1];
-    this.queue = Promise.resolve();
+    this.width = model.shape('translate', 'text')[1];
   }
 
   /** One answer, or with `beam` the K best: [{text, score}], the best first, and whether something was cut. */
-  translate(text, beam = false) {
-    const answer = this.queue.then(() => this.#run(text, beam));
-    this.queue = answer.catch(() => {});  // one at a time: the runtime has one set of buffers
-    return answer;
+  async translate(text, beam = false) {
+    const found = await this.model.run(beam ? 'translate_beam' : 'translate', {text: this.#bytes(text)});
+    const texts = strings(found.text, found.length);
+    return {answers: texts.map((text, k) => ({text, score: found.score[k]})), truncated: found.truncated[0] > 0};
   }
 
-  async #run(text, beam) {
-    const bytes = new TextEncoder().encode(text.normalize('NFC')).subarray(0, this.width);
-    const input = new Tensor(new Uint8Array([...bytes, ...new Uint8Array(this.width - bytes.length)]), [1, this.width]);
-    const found = await this.model.run(beam ? 'translate_beam' : 'translate', {text: input});
-    const [texts, lengths, scores, cut] = await Promise.all(
-        [found.text, found.length, found.score, found.truncated].map(async tensor => (await tensor.data()).slice()));
-    [input, ...Object.values(found)].forEach(tensor => tensor.delete());
-    const size = texts.length / lengths.length;
-    return {
-      answers: [...lengths].map((length, k) => ({
-        text: decoder.decode(texts.subarray(k * size, k * size + length)), score: scores[k]})),
-      truncated: cut[0] > 0,
-    };
+  /** The likeliest next words: [{word, probability}], the likeliest first; of files of a run of sentences. */
+  async suggest(text) {
+    const found = await this.model.run('suggest', {text: this.#bytes(text)});
+    const words = strings(found.words, found.length);
+    return words.map((word, k) => ({word, probability: found.probability[k]})).filter(one => one.probability > 0);
   }
+
+  /** Whether the whole text is read. */
+  fits(text) {
+    return new TextEncoder().encode(text.normalize('NFC')).length < this.width;
+  }
+
+  #bytes(text) {
+    const bytes = new Uint8Array(this.width);
+    bytes.set(new TextEncoder().encode(text.normalize('NFC')).subarray(0, this.width));
+    return bytes;
+  }
+}
+
+/** Rows of zero-padded UTF-8 side by side -> strings. */
+function strings(bytes, lengths) {
+  const size = bytes.length / lengths.length;
+  return [...lengths].map((length, k) => decoder.decode(bytes.subarray(k * size, k * size + length)));
 }

@@ -111,6 +111,7 @@ def main() -> int:
     parser.add_argument("files", nargs=3, type=Path, metavar="FILE", help="train, dev, test")
     parser.add_argument("--column", type=int, default=0, help="of a TSV, from 1; default: plain text")
     parser.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", help="settings of the runs")
+    parser.add_argument("--runs", type=Path, help="a folder to keep the runs in")
     parser.add_argument("--skip", choices=("words", "pieces"), help="one of the two runs")
     arguments = parser.parse_args()
     if missing := [str(path) for path in arguments.files if not path.is_file()]:
@@ -121,7 +122,7 @@ def main() -> int:
     for name in ("dev", "test"):
         texts[name] = [text for text in texts[name] if text not in known]
     with tempfile.TemporaryDirectory() as folder:
-        return compare(Path(folder), texts, arguments)
+        return compare(arguments.runs or Path(folder), texts, arguments)
 
 
 def compare(folder: Path, texts: dict[str, list[str]], arguments) -> int:
@@ -137,6 +138,7 @@ def compare(folder: Path, texts: dict[str, list[str]], arguments) -> int:
         ids = words.tokenize(tf.constant([line.encode() for line in lines])).to_list() if lines else []
         return [[words.pieces[token] for token in row] for row in ids]
 
+    folder.mkdir(parents=True, exist_ok=True)
     files = {name: folder / f"{name}.txt" for name in texts}
     for name, path in files.items():
         path.write_text("\n".join(texts[name]) + "\n", encoding="utf-8")
