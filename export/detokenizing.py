@@ -46,7 +46,7 @@ class Detokenizing:
 
     def __call__(self, ids: tf.Tensor, copied: Copied | None = None) -> tf.Tensor:
         """Tokens [T] int32, PAD among them -> code points [W], NONE among them."""
-        ids = tf.clip_by_value(ids, 0, len(self.lengths) - 1)
+        ids = text_ops.bounded(ids, len(self.lengths) - 1)
         lengths, offsets = self.trim(ids, look_up(self.lengths, ids), look_up(self.offsets, ids))
         data = tf.constant(self.bytes)
         if copied is not None:
@@ -58,7 +58,7 @@ class Detokenizing:
         begun = tf.scatter_nd(tf.minimum(starts, self.width)[:, None], tf.ones_like(starts), [self.width + 1])
         token = tf.cumsum(begun[:-1]) - 1  # of empty tokens that start at the same byte, the one that is not empty
         place = tf.gather(offsets, token) + tf.range(self.width) - tf.gather(starts, token)
-        said = tf.cast(tf.gather(data, tf.clip_by_value(place, 0, data.shape[0] - 1)), tf.int32)
+        said = tf.cast(tf.gather(data, text_ops.bounded(place, data.shape[0] - 1)), tf.int32)
         return self.finish(text_ops.decode(said, total, total > self.width, self.per_byte))
 
     def trim(self, ids: tf.Tensor, lengths: tf.Tensor, offsets: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -143,6 +143,11 @@ def _trails(byte: tf.Tensor) -> tf.Tensor:
     return (byte >= 0x80) & (byte <= 0xBF)
 
 
+def bounded(values: tf.Tensor, most: int) -> tf.Tensor:
+    """Values between 0 and `most`. The converter takes `clip_by_value` to 6 for an activation, and has none of integers."""
+    return tf.where(values < 0, 0, tf.minimum(values, most))
+
+
 def tidy(codes: tf.Tensor) -> Tidy:
     """Code points [N], NONE among them -> what `normalize` leaves of them, spaces aside."""
     width = codes.shape[0]

@@ -1,6 +1,7 @@
 """One .tflite file: the bytes of a sentence in, the bytes of its translation out, TFLite's built-in operations only.
 
-Of series: a window of numbers in, the forecast out; see phone_series.py. Of text:
+Of series a window of numbers goes in and the forecast comes out, see phone_series.py; of recordings samples go in, see
+phone_audio.py. Of text:
 
 | signature | in | out |
 |---|---|---|
@@ -35,6 +36,7 @@ import tensorflow as tf
 from tensorflow.lite.python.convert_phase import ConverterError
 
 from export import flatbuffer
+from export.phone_audio import AudioInput
 from export.phone_image import ImageInput
 from export.phone_series import SeriesInput, SeriesOutput
 from export.phone_text import TextInput, TextOutput
@@ -46,8 +48,8 @@ from keras_s2s.run import Run, build
 from keras_s2s.search import repeat_rows
 from keras_s2s.terminal import quiet
 
-INPUTS: dict[str, Any] = {"text": TextInput, "series": SeriesInput, "image": ImageInput}  # kinds at the border: sources
-OUTPUTS: dict[str, Any] = {"text": TextOutput, "series": SeriesOutput}  # targets
+INPUTS: dict[str, Any] = {"text": TextInput, "series": SeriesInput, "image": ImageInput, "audio": AudioInput}  # of sources
+OUTPUTS: dict[str, Any] = {"text": TextOutput, "series": SeriesOutput}  # of targets
 QUANTIZATIONS = ("none", "float16", "int8")
 FILES = {"none": "model-float32.tflite", "float16": "model-float16.tflite", "int8": "model-int8.tflite"}
 

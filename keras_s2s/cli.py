@@ -137,6 +137,7 @@ def _parser() -> argparse.ArgumentParser:
 
     _forecast_options(commands.add_parser("forecast", help="the steps that follow the end of a CSV, for a run of series"))
 
+    _file_options(commands.add_parser("transcribe", help="what is said in recordings, for a run of speech"), "transcribe")
     _file_options(commands.add_parser("caption", help="a text for each picture, for a run of pictures"), "caption")
 
     evaluate = commands.add_parser("evaluate", help="scores of a run on data: BLEU, chrF and the like; errors of forecasts")

@@ -17,7 +17,7 @@ from typing import Any
 
 from keras_s2s import registry
 from keras_s2s.checks import between, choice, require
-from keras_s2s.kind_settings import Image, Series
+from keras_s2s.kind_settings import Audio, Image, Series
 
 FORMAT = 1  # of config.json; raised when an older run can no longer be read
 
@@ -26,7 +26,7 @@ CELLS = ("lstm", "gru")
 ATTENTIONS = ("none", "luong", "bahdanau")
 OPTIMIZERS = ("sgd", "momentum", "adam", "adamw")
 SCHEDULES = ("constant", "linear", "cosine", "inverse_sqrt")
-MONITORS = ("loss", "bleu", "chrf", "exact_match", "cider", "next_word", "mse", "mae")
+MONITORS = ("loss", "bleu", "chrf", "exact_match", "cider", "next_word", "mse", "mae", "wer", "cer")
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 
 
@@ -125,7 +125,7 @@ class Train:
     ema: float = 0.0  # momentum of the weights' moving average, such as 0.999; 0: off
     parts: int = 2  # of a batch, computed side by side on a CPU's cores; the gradient is the whole batch's; 1 on a GPU
     precision: str = "float32"  # float32, or for GPUs mixed_float16, mixed_bfloat16
-    monitor: str = "loss"  # what the best is by, on dev: loss; of text bleu, chrf and the like; of series mse, mae
+    monitor: str = "loss"  # what the best is by, on dev: loss; of text bleu, chrf and the like; of series mse, mae; speech wer
     patience: int = 0  # evaluations without a better dev score before training stops; 0: never
     evaluate_every: int = 1  # epochs between translations of the dev set
     save_every_steps: int = 0  # 0: at each end of an epoch and by time
@@ -202,6 +202,7 @@ class Config:
     watch: Watch = field(default_factory=Watch)
     series: Series = field(default_factory=Series)
     image: Image = field(default_factory=Image)
+    audio: Audio = field(default_factory=Audio)
 
     def set(self, assignments: typing.Iterable[str]) -> Config:
         """Returns a copy with settings changed; an assignment is "section.field=value".

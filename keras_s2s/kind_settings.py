@@ -71,3 +71,39 @@ class Image:
                 f"each convolution, such as 32,64,128; got {','.join(map(str, self.filters))!r}.")
         require(2 ** len(self.filters) <= self.size, f"`image.filters` halve the sides {len(self.filters)} times, which takes "
                 f"`image.size` of at least {2 ** len(self.filters)}; got {self.size}.")
+
+
+@dataclass(frozen=True)
+class Audio:
+    """How recordings are heard; nothing else looks at it."""
+
+    sample_rate: int = 16000  # samples a second that the model hears; recordings of other rates are resampled
+    max_seconds: float = 30.0  # a longer recording is rejected
+    window: float = 0.025  # seconds of a frame
+    hop: float = 0.010  # seconds from one frame to the next
+    mels: int = 40  # bands of the spectrum, as wide as the ear's
+    strides: tuple[int, ...] = (2, 2)  # of the convolutions before the encoder, one each: steps it has fewer of
+    kernel: int = 5  # frames that a convolution sees
+    # While training each recording is changed a little; 0: not so.
+    speed: float = 0.1  # spoken faster or slower, and higher or lower, by this share at most
+    gain: float = 6.0  # louder or softer by so many decibels at most
+    shift: float = 0.05  # begun so many seconds later at most
+    noise: float = 0.1  # white noise of this share of the recording's loudness at most
+    time_masks: int = 1  # stretches left out (Park et al., 2019), each of
+    time_mask: float = 0.1  # seconds at most, and at most a fifth of the recording
+    frequency_masks: int = 1  # ranges of bands left out, each of
+    frequency_mask: int = 6  # bands at most
+
+    def __post_init__(self) -> None:
+        for name, low, high in (("sample_rate", 4000, 48000), ("max_seconds", 0.1, 600), ("window", 0.002, 0.2),
+                                ("hop", 0.001, 0.2), ("mels", 4, 256), ("kernel", 1, 31), ("speed", 0, 0.5), ("gain", 0, 40),
+                                ("shift", 0, 10), ("noise", 0, 10), ("time_masks", 0, 20), ("time_mask", 0, 10),
+                                ("frequency_masks", 0, 20), ("frequency_mask", 0, 256)):
+            between("audio", name, getattr(self, name), low, high)
+        require(self.hop <= self.window, f"`audio.hop` must be at most `audio.window` {self.window:g}, so that every sample is "
+                f"heard; got {self.hop:g}.")
+        require(len(self.strides) > 0 and min(self.strides) >= 1 and max(self.strides) <= self.kernel,
+                f"`audio.strides` must name at least one stride between 1 and `audio.kernel` {self.kernel}, such as 2,2; "
+                f"got {','.join(map(str, self.strides))}.")
+        require(self.frequency_mask < self.mels, f"`audio.frequency_mask` must be below `audio.mels` {self.mels}; got "
+                f"{self.frequency_mask}.")

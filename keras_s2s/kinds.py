@@ -18,6 +18,7 @@ class Kind:
         config: the run's configuration.
     """
 
+    learnt_from = 1_000_000  # raws, evenly spaced, that `fit` is given at most
     signature: tf.TensorSpec  # of a batch [B, ...] of what `batch` makes of raws, such as strings [B]
 
     def __init__(self, config: Config):

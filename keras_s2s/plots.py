@@ -6,7 +6,6 @@ script demands: in PNG by matplotlib with the Devanagari font shipped here, in S
 
 from __future__ import annotations
 
-import base64
 import functools
 import io
 import re
@@ -22,7 +21,6 @@ COLOURS = ("#2563eb", "#d97706", "#0f9d58", "#c026d3", "#dc2626", "#0891b2", "#7
 THEME = {INK: "var(--ink)", FAINT: "var(--faint)", **{colour: f"var(--c{i})" for i, colour in enumerate(COLOURS, 1)}}
 FONTS = Path(__file__).parent / "fonts"
 CARD = 345  # pixels across a card of TensorBoard, which shrinks wider pictures badly
-PANELS = 16  # pieces of an answer that a picture is shown for
 LABEL = 30  # characters of a sentence that stand in a map
 
 
@@ -91,19 +89,25 @@ def _plain(axes: Any) -> None:
 
 def alignment(source: Sequence[str], target: Sequence[str], weights: Any, size: tuple[float, float] | None = None) -> Any:
     """How attention lies: weights [T, S], pieces of the source below, of the target at the left, the first on top."""
-    from matplotlib.colors import to_rgb
-
     width, height = size or alignment_size([len(source)], [len(target)])
     figure, axes = canvas(width, height, [*source, *target])
-    picture = np.ones((len(target), len(source), 4))
-    picture[..., :3] = to_rgb(COLOURS[0])
-    picture[..., 3] = np.clip(weights, 0, 1)  # as opacity, which suits light and dark
-    axes.imshow(picture, aspect="auto", interpolation="none")
-    axes.grid(False)
-    axes.set_xticks(range(len(source)), [_shown(piece) for piece in source], rotation=60, ha="right",
+    shade(axes, weights)
+    axes.set_xticks(range(len(source)), [shown(piece) for piece in source], rotation=60, ha="right",
                     rotation_mode="anchor", fontfamily=axes.families)
-    axes.set_yticks(range(len(target)), [_shown(piece) for piece in target], fontfamily=axes.families)
+    axes.set_yticks(range(len(target)), [shown(piece) for piece in target], fontfamily=axes.families)
     return figure
+
+
+def shade(axes: Any, weights: Any) -> None:
+    """Weights [T, S] as opacity, which suits light and dark."""
+    from matplotlib.colors import to_rgb
+
+    picture = np.ones((*np.shape(weights), 4))
+    picture[..., :3] = to_rgb(COLOURS[0])
+    picture[..., 3] = np.clip(weights, 0, 1)
+    axes.imshow(picture, aspect="auto", interpolation="none")
+    _plain(axes)
+    axes.grid(False)
 
 
 def alignment_size(sources: Sequence[int], targets: Sequence[int]) -> tuple[float, float]:
@@ -130,46 +134,6 @@ def context_map(points: Any, labels: Sequence[str], pairs: Sequence[tuple[int, i
             if (place := _free(boxes, (points[i] - low) / span, text)) is not None:
                 axes.annotate(text, points[i], xytext=place, textcoords="offset points", fontsize=7.5, color=colour,
                               fontfamily=axes.families, va="center", annotation_clip=False)
-    return figure
-
-
-def inside(found: Mapping[str, Any], together: bool = False) -> list[Any]:
-    """The pictures of what `maps.look` found; `together`: all of one size."""
-    if found["kind"] == "forecasts":
-        return [forecast(**window) for window in found["windows"]]
-    if found["kind"] == "context":
-        return [context_map(found["points"], found["labels"], found["pairs"])]
-    maps = found["maps"]
-    size = alignment_size([len(m["source"]) for m in maps], [len(m["target"]) for m in maps]) if together and maps else None
-    most = max((len(m["target"]) for m in maps), default=0) if together else 0
-    return [attended(m["picture"], m["target"], m["weights"], most) if "picture" in m else
-            alignment(m["source"], m["target"], m["weights"], size) for m in maps]
-
-
-def attended(picture: Mapping[str, Any], target: Sequence[str], weights: Any, most: int = 0) -> Any:
-    """A picture for each piece of the target, lit where attention lies: weights [T, S], see `Source.picture`.
-
-    Args:
-        picture: {"png": base64, "grid": [R, C]}.
-        target, weights: of its answer.
-        most: pieces that there is room for, where several maps shall be of one size.
-    """
-    from matplotlib.image import imread
-
-    pixels = imread(io.BytesIO(base64.b64decode(picture["png"])))[..., :3]
-    across = 4
-    down = -(-min(PANELS, max(most, len(target))) // across)
-    figure, first = canvas(4.4, 0.1 + 1.25 * down, target)
-    first.remove()
-    for number, (piece, row) in enumerate(zip(target[:PANELS], weights)):
-        axes: Any = figure.add_subplot(down, across, number + 1)
-        light = np.asarray(row, float).reshape(picture["grid"])
-        light = light / max(light.max(), 1e-9)
-        axes.imshow(pixels * 0.45 + 0.3, extent=(0, 1, 1, 0), aspect="auto")
-        axes.imshow(light, extent=(0, 1, 1, 0), aspect="auto", cmap="inferno", interpolation="bilinear",
-                    alpha=np.clip(light, 0, 0.75))
-        axes.set_title(_shown(piece), fontsize=8, color=INK, fontfamily=first.families, pad=3)
-        axes.set_axis_off()
     return figure
 
 
@@ -292,7 +256,7 @@ def _named(axes: Any, x: str, y: str) -> None:
     axes.set_ylabel(y, color=INK, fontsize=8.5)
 
 
-def _shown(piece: str) -> str:
+def shown(piece: str) -> str:
     """A piece as a label: a space before it as a mark that every font has, nothing that would be read as a formula."""
     return piece.replace("▁", "_").replace("$", r"\$")
 

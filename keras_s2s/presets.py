@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from keras_s2s.config import Config, Data, Model, Search, Series, Train
+from keras_s2s.config import Audio, Config, Data, Model, Search, Series, Train
 
 CONTEXT = Config(model=Model(bidirectional=True))
 
@@ -32,6 +32,12 @@ CAPTION = Config(
     model=Model(attention="luong", bidirectional=True, dropout=0.3),
     train=Train(epochs=20, batch_tokens=64 * 64, learning_rate=0.002, monitor="cider"))
 
+SPEECH = Config(
+    data=Data(source="audio", target_tokenizer="characters"),
+    audio=Audio(),
+    model=Model(units=128, embedding_dim=128, attention="luong", bidirectional=True, dropout=0.3),
+    train=Train(epochs=30, batch_tokens=2048, learning_rate=0.003, monitor="wer", evaluate_every=3))
+
 PRESETS: dict[str, tuple[str, Config]] = {
     "context": ("the classic: the context vector alone carries the source, read both ways, to the decoder", CONTEXT),
     "attention": ("bidirectional encoder, Luong attention, subword sampling: the translator to use", ATTENTION),
@@ -43,6 +49,7 @@ PRESETS: dict[str, tuple[str, Config]] = {
     "next-word": ("plain text to what follows: the next words, with probabilities, and how a sentence goes on", NEXT_WORD),
     "forecast": ("series to series: a CSV with a column of times; window, horizon and the like are --set series...", FORECAST),
     "caption": ("pictures to text: a CSV of image,caption, or lines of path TAB caption", CAPTION),
+    "speech": ("recordings (WAV) to text: a TSV of path TAB text; sample rate, bands and the like are --set audio...", SPEECH),
     "tiny": ("seconds, not minutes: for tests and a first look", CONTEXT.set([
         "model.units=32", "model.embedding_dim=32", "train.epochs=2"])),
 }

@@ -34,6 +34,8 @@ SOURCES: dict[str, Entry] = {
                    scoring="keras_s2s.scoring.caption:CaptionScoring"),
     "series": Entry("keras_s2s.sources.series:SeriesSource", corpus="keras_s2s.corpora:Series",
                     scoring="keras_s2s.scoring.series:SeriesScoring"),
+    "audio": Entry("keras_s2s.sources.audio:AudioSource", corpus="keras_s2s.corpora:Files",
+                   scoring="keras_s2s.scoring.transcripts:TranscriptScoring"),
 }
 TARGETS: dict[str, Entry] = {
     "text": Entry("keras_s2s.targets.text:TextTarget", scoring="keras_s2s.scoring.text:TextScoring"),

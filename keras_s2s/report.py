@@ -6,7 +6,7 @@ import random
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from keras_s2s import breakdown, forecast_report, ledger, plots
+from keras_s2s import breakdown, forecast_report, ledger, overlays, plots
 from keras_s2s.evaluation import inside, recall
 from keras_s2s.files import write_whole
 from keras_s2s.ledger import duration
@@ -215,15 +215,17 @@ def within(found: dict[str, Any] | None) -> Html:
     """Attention maps, or the map of context vectors."""
     if not found:
         return Html("")
-    drawn = plots.inside(found)
+    drawn = overlays.inside(found)
     if found["kind"] == "context":
         share = f"{100 * found['explained']:.0f} %"
         title = (f"Context vectors of {len(found['points'])} sentences in two dimensions (PCA, {share} of their variance). "
                  "Each colour joins a sentence and its nearest neighbour.")
         said = "; ".join(f"“{found['labels'][i]}” is nearest to “{found['labels'][j]}”" for i, j in found["pairs"])
         return pictures(picture(drawn[0], "context", title, said, wide=True))
-    return pictures(*(picture(figure, f"attention-{number}", f"{spelt(one['source'])}  \u2192  {spelt(one['target'])}",
-                              strongest(one)) for number, (figure, one) in enumerate(zip(drawn, found["maps"]), 1)))
+    titles = (spelt(one["target"]) if "picture" in one else f"{spelt(one['source'])}  \u2192  {spelt(one['target'])}"
+              for one in found["maps"])
+    return pictures(*(picture(figure, f"attention-{number}", title, strongest(one))
+                      for number, (figure, title, one) in enumerate(zip(drawn, titles, found["maps"]), 1)))
 
 
 def spelt(pieces: list[str]) -> str:

@@ -27,7 +27,6 @@ from keras_s2s.terminal import quiet
 PAD, UNK, BOS, EOS = range(4)
 SPECIALS = ("<pad>", "<unk>", "<bos>", "<eos>")
 SPACE = "▁"  # how SentencePiece, and so every table of pieces here, writes a space
-LIMIT = 1_000_000  # sentences, evenly spaced, that a vocabulary is learnt from
 WORD = r" ?(?:[\p{L}\p{M}\p{N}'’\x{200C}\x{200D}]+|[^\s])"  # RE2: a run of letters or one other sign, and the space before it
 
 

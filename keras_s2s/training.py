@@ -59,9 +59,18 @@ class TeacherForced(keras.Model):
 
     def _parts(self, data: Any) -> list[Any]:
         """The batch cut into `train.parts` of like size. TensorFlow runs what does not depend on each other at the same time,
-        so on a CPU each core has a part of its own; the sum of the parts' gradients is the batch's gradient."""
+        so on a CPU each core has a part of its own; the sum of the parts' gradients is the batch's gradient.
+
+        Of a batch with fewer rows than parts the last row stands for what is missing, with weights of 0: some operations cannot
+        take no rows at all.
+        """
         count = 1 if tf.config.list_physical_devices("GPU") else self.settings.parts
-        return [tf.nest.map_structure(lambda x: x[i::count], data) for i in range(count)] if count > 1 else [data]
+        if count == 1:
+            return [data]
+        rows = tf.shape(data[2])[0]
+        parts = [tf.nest.map_structure(lambda x: x[tf.minimum(i, rows - 1)::count], data) for i in range(count)]
+        return [(inputs, wanted, weights * tf.cast(i < rows, weights.dtype))
+                for i, (inputs, wanted, weights) in enumerate(parts)]
 
     def _part(self, inputs: Any, target_out: Any, weights: tf.Tensor, scale: tf.Tensor) -> tuple[Any, Any, list[tf.Tensor]]:
         """Sums over the real tokens of a part: plain loss, right answers, gradients of scale * loss."""

@@ -17,7 +17,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_s2s import maps, plots
+from keras_s2s import maps, overlays, plots
 from keras_s2s.checkpoints import State
 from keras_s2s.config import Config
 from keras_s2s.eventlog import EventLog
@@ -138,7 +138,7 @@ class TensorBoard(keras.callbacks.Callback):
     def _images(self) -> None:
         told = self.evaluate
         found = maps.look(told.predictor, told.sources, told.references, told.answers)
-        drawn = [plots.png(figure) for figure in plots.inside(found, together=True)]
+        drawn = [plots.png(figure) for figure in overlays.inside(found, together=True)]
         if drawn:
             self.log.images(self.state.step, f"dev/{found['kind']}", [image for image, _ in drawn], drawn[0][1],
                             INSIDE[found["kind"]])

@@ -75,7 +75,6 @@ def prepare_assets(run: Run) -> None:
     load_tensorflow()
     from keras_s2s.sources import SOURCES
     from keras_s2s.targets import TARGETS
-    from keras_s2s.tokenizers import LIMIT
 
     rows = run.rows("train")
     kinds: tuple[Any, Any] = (SOURCES[run.config.data.source], TARGETS[run.config.data.target])
@@ -84,7 +83,7 @@ def prepare_assets(run: Run) -> None:
             kind.load(run.config, run.assets)
             continue
         begun = time.monotonic()
-        made = kind.fit(run.config, rows.learnable(side, LIMIT))
+        made = kind.fit(run.config, rows.learnable(side, kind.learnt_from))
         made.save(run.assets)
         say(f"{('source', 'target')[side]}: {made.summary()}, made in {time.monotonic() - begun:.1f} s")
 

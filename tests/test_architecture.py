@@ -16,10 +16,10 @@ LADDER = """
     registry checks kind_settings config files normalize terminal prompt state stopping timing loops
     rows split reading sentences corpus media images captions series windows
     metrics references losses schedules search suggesting attention recurrent encoder decoder
-    tokenizers sampling presets phrasebook corpora scoring kinds scaling
+    wav mel tokenizers sampling presets phrasebook corpora scoring kinds scaling
     tokenized sources targets pipeline model predictor
     lock checkpoints run ensemble distilling
-    eventlog plots page maps breakdown evaluation ledger forecast_report report comparison
+    eventlog plots overlays page maps breakdown evaluation ledger forecast_report report comparison
     training watch callbacks
     workflow sweep commands translating answering forecasting completing
     cli export train

@@ -16,7 +16,7 @@ import keras_s2s
 from export import parity
 from export.runtime import SayingFile
 from export.tflite import Sizes
-from keras_s2s import cli, plots
+from keras_s2s import cli, overlays, plots
 from keras_s2s.corpus import CorpusError
 from keras_s2s.presets import PRESETS
 from keras_s2s.run import Run
@@ -125,7 +125,7 @@ def test_attention_lies_over_the_picture_in_the_report(run):
     assert maps[0]["picture"]["grid"] == [6, 6]
     pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(maps[0]["picture"]["png"]))))
     assert pixels.shape == (24, 24, 3)
-    figure = plots.attended(**{name: maps[0][name] for name in ("picture", "target", "weights")})
+    figure = overlays.attended(**{name: maps[0][name] for name in ("picture", "target", "weights")})
     assert len(figure.axes) == min(16, len(maps[0]["target"]))
     assert len(plots.png(figure)[0]) > 5000
     assert cli.main(["report", str(run)]) == 0

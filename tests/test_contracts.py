@@ -19,6 +19,7 @@ TABLE = Table(Layout("date", ("load", "oil"), 3600.0, True), np.stack(
     [HOURS, 10 + 3 * np.sin(np.arange(60) / 24 * 2 * np.pi), 5 + np.cos(np.arange(60.0))], axis=1))
 SOURCE_EXAMPLES = {"text": [source for source, _ in PAIRS[:6]] + ["A cat.", "Unheard-of words! 🙂"],
                    "image": np.random.default_rng(6).integers(0, 256, (5, 32, 32, 3), np.uint8),
+                   "audio": (0.1 * np.random.default_rng(7).normal(size=(5, 3000))).astype(np.float32),
                    "series": [TABLE.steps[i:i + 10] for i in range(0, 40, 10)]}
 TARGET_EXAMPLES = {"text": [target for _, target in PAIRS[:6]] + ["बिल्ली।", "अनसुने शब्द! 🙂"],
                    "series": [TABLE.steps[i + 9:i + 15] for i in range(0, 40, 10)]}
@@ -27,6 +28,8 @@ SETTINGS = {"text": [[], ["data.source_tokenizer=words", "data.target_tokenizer=
                      ["data.source_tokenizer=bytes", "data.target_tokenizer=characters", "model.tied_embeddings=true",
                       "model.input_dropout=0.2"]],
             "image": [["image.size=32"], ["image.size=32", "image.filters=8,8", "image.shift=0", "model.reverse_source=true"]],
+            "audio": [["audio.sample_rate=8000"], ["audio.sample_rate=4000", "audio.mels=12", "audio.strides=3", "audio.speed=0",
+                                                   "audio.frequency_mask=4", "model.input_dropout=0.2"]],
             "series": [WINDOW, [*WINDOW, "series.relative=log", "series.calendar=hour,weekday,year", "series.loss=quantiles"],
                        [*WINDOW, "series.relative=difference", "series.targets=oil", "series.loss=mse"]]}
 EACH_SOURCE = [(kind, settings) for kind in SOURCES for settings in SETTINGS.get(kind, [[]])]

@@ -11,7 +11,7 @@ from faults import Training, outcome, stopped
 from small import build, forecasting, write_series
 
 import keras_s2s
-from keras_s2s import maps, plots, report, workflow
+from keras_s2s import maps, overlays, report, workflow
 from keras_s2s.cli import main
 from keras_s2s.config import Search
 from keras_s2s.losses import series_loss
@@ -254,7 +254,7 @@ def test_what_is_looked_at_is_drawn_with_and_without_a_band(forecaster):
     sources, references = rows.raws(range(9))
     found = maps.look(predictor, sources, references, predictor.predict(sources))
     assert [window["series"] for window in found["windows"]] == ["wind", "load", "wind", "load"] and found["windows"][0]["band"]
-    assert len(plots.inside(found)) == 4
+    assert len(overlays.inside(found)) == 4
     assert json.loads(json.dumps(found)) == found
 
 

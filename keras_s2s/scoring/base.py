@@ -96,7 +96,7 @@ class Scoring:
         """Raises ValueError where answers cannot be compared word by word."""
 
     def look(self, sources: Sequence[Any], references: Sequence[Any], answers: Sequence[Any]) -> dict[str, Any] | None:
-        """Answers as `plots.inside` draws them; None where only the model itself has something to show."""
+        """Answers as `overlays.inside` draws them; None where only the model itself has something to show."""
         return None
 
     def kept(self, done: Any) -> dict[str, Any] | None:
