@@ -3,7 +3,8 @@
 | signature | in | out |
 |---|---|---|
 | caption, caption_beam | image uint8 [1, H, W, 3], red green blue | as `translate`, see tflite.py |
-| encode | pixels float32 [1, H, W, 3] in [-1, 1] | as of text; S is the number of regions |
+| prepare | the same | pixels float32 [1, H, W, 3] in [-1, 1]; with a frozen network its features [1, R, C, F] |
+| encode | what prepare gives | as of text; S is the number of regions |
 
 The app brings a picture to that size, with grey bars (127) at its sides where the run has `image.fit` letterbox.
 """
@@ -31,8 +32,9 @@ class ImageInput:
     def __init__(self, source: ImageSource, max_bytes: int):
         self.source = source
         self.arguments = {"image": tf.TensorSpec([1, *source.signature.shape[1:]], tf.uint8)}
-        self.prepared = tf.TensorSpec([1, *source.input().shape[1:]], tf.float32, name="pixels")
-        self.steps = source.side ** 2
+        shape, name = source.seeing.given
+        self.prepared = tf.TensorSpec([1, *shape], tf.float32, name=name)
+        self.steps = source.regions
 
     def feed(self, raw: Any) -> dict[str, np.ndarray]:
         """A raw source as a host gives it to the file: the arguments by name."""
@@ -47,4 +49,4 @@ class ImageInput:
         return prepared
 
     def signatures(self) -> Signatures:
-        return {}
+        return {"prepare": (lambda image: {self.prepared.name: self.source.prepare(image)}, self.arguments)}

@@ -99,7 +99,7 @@ class Phone(tf.Module):
         self.output = OUTPUTS[data.target](model.target, sizes.max_output_bytes, self.input.steps)
         self.added = ADDED.get(model.source.command, Nothing)(predictor, self.input, sizes.words)
         # The converter finds and freezes only variables that hang on the module as they are.
-        self.weights = [variable.value for variable in model.training_model.variables]
+        self.weights = [variable.value for variable in (*model.training_model.variables, *model.source.variables)]
 
     def encode(self, **given: tf.Tensor) -> dict[str, tf.Tensor]:
         """What a decoder needs of a source."""

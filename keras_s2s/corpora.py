@@ -130,6 +130,11 @@ class Captions(Files):
 
     packer = captions.CaptionPacker
 
+    @classmethod
+    def prepare(cls, run: Any, progress: Any = None) -> str:
+        run.config.image.require_weights()  # told before any work is done
+        return super().prepare(run, progress)
+
 
 class Series(Corpus):
     """Tables of series, of which each window is a pair."""

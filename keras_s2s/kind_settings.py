@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from keras_s2s.checks import between, choice, require
 
 RELATIVES = ("none", "difference", "log")
 CALENDAR = ("hour", "weekday", "year")
 SERIES_LOSSES = ("mse", "huber", "quantiles")
+BACKBONES = tuple(f"{family}{size}" for family, sizes in (
+    ("ConvNeXt", ("Tiny", "Small", "Base", "Large", "XLarge")), ("DenseNet", (121, 169, 201)), ("EfficientNetB", range(8)),
+    ("EfficientNetV2", ("B0", "B1", "B2", "B3", "S", "M", "L")), ("Inception", ("V3", "ResNetV2")),
+    ("MobileNet", ("", "V2", "V3Small", "V3Large")), ("NASNet", ("Mobile", "Large")),
+    ("ResNet", (50, 101, 152, "50V2", "101V2", "152V2")), ("VGG", (16, 19)), ("Xception", ("",))) for size in sizes)
 FITS = ("letterbox", "crop", "stretch")
 
 
@@ -58,12 +64,23 @@ class Image:
 
     size: int = 64  # pixels of each side that a picture is brought to
     fit: str = "letterbox"  # how one becomes a square: letterbox (grey bars), crop (its middle), stretch
+    backbone: str = ""  # a frozen network of keras.applications, such as MobileNetV2; empty: a small one that is trained here
+    weights: str = ""  # the file of its weights, without its top (.keras, .weights.h5, .h5); nothing is downloaded
     filters: tuple[int, ...] = (32, 64, 128)  # of each convolution; each halves the sides, what is left are the regions
-    shift: int = 4  # pixels that a picture is moved by in training at most
+    shift: int = 4  # pixels that a picture is moved by in training at most; not with a backbone, whose features are made once
     jitter: float = 0.2  # that lightness and contrast are changed by in training at most, of 1
+
+    def require_weights(self) -> None:
+        """Raises ValueError where the file of a frozen network's weights is not there."""
+        require(not self.weights or Path(self.weights).expanduser().is_file(), "`image.weights` must be a file of weights of "
+                f"{self.backbone}; there is no {self.weights!r}. Nothing is downloaded: bring one.")
 
     def __post_init__(self) -> None:
         choice("image", "fit", self.fit, FITS)
+        if self.backbone:
+            choice("image", "backbone", self.backbone, BACKBONES)
+        require(bool(self.backbone) == bool(self.weights), "`image.backbone` and `image.weights` go together: a network's "
+                f"name, and the file of its weights; got {self.backbone!r} and {self.weights!r}.")
         between("image", "size", self.size, 8, 1024)
         between("image", "shift", self.shift, 0, self.size // 2)
         between("image", "jitter", self.jitter, 0, 1)

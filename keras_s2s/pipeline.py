@@ -88,7 +88,7 @@ def measure(rows: Any, source: Source, target: Target, progress: Callable[[int, 
     if (known := rows.lengths()) is not None:
         return known
 
-    @tf.function(input_signature=[source.signature])
+    @tf.function(input_signature=[source.stored])
     def source_lengths(raw):
         return source.lengths(source.prepare(raw))
 
@@ -100,8 +100,8 @@ def measure(rows: Any, source: Source, target: Target, progress: Callable[[int, 
     for chunk in _chunks(len(rows), 2048):
         sources, targets = rows.read(chunk)
         counted = source.counted(sources)
-        counted = source_lengths(_array(source, sources)).numpy() if counted is None else counted
-        parts.append(np.stack([counted, target_lengths(_array(target, targets)).numpy()], axis=1))
+        counted = source_lengths(_array(source, sources, source.stored)).numpy() if counted is None else counted
+        parts.append(np.stack([counted, target_lengths(_array(target, targets, target.signature)).numpy()], axis=1))
         if progress:
             progress(int(chunk[-1]) + 1, len(rows))
     return np.concatenate(parts)
@@ -115,8 +115,8 @@ def training_batches(rows: Any, batches: Batches, source: Source, target: Target
         return *_raws(rows, numbers, source, target), np.int64(len(steps))
 
     def prepare(pool: tf.Tensor) -> Any:
-        sources, targets, count = tf.numpy_function(read, [pool], [source.signature.dtype, target.signature.dtype, tf.int64])
-        sources.set_shape(source.signature.shape)
+        sources, targets, count = tf.numpy_function(read, [pool], [source.stored.dtype, target.signature.dtype, tf.int64])
+        sources.set_shape(source.stored.shape)
         targets.set_shape(target.signature.shape)
         seed = tf.stack([tf.constant(batches.seed, tf.int64), pool * 2])
         prepared, teaching = source.prepare(sources, seed), target.prepare(targets, seed + tf.constant([0, 1], tf.int64))
@@ -161,7 +161,7 @@ def scoring_batches(rows: Any, lengths: np.ndarray, batch_tokens: int, source: S
         for part in by_length(lengths.max(axis=1), batch_tokens):
             yield _raws(rows, part, source, target)
 
-    raws = tf.data.Dataset.from_generator(read, output_signature=(source.signature, target.signature))
+    raws = tf.data.Dataset.from_generator(read, output_signature=(source.stored, target.signature))
     return raws.map(lambda s, t: _example(source.prepare(s), target.prepare(t))).prefetch(2)
 
 
@@ -182,11 +182,11 @@ def _example(prepared: Any, teaching: Teaching) -> Any:
 def _raws(rows: Any, numbers: np.ndarray, source: Source, target: Target) -> tuple[np.ndarray, np.ndarray]:
     """Raw sources and targets of rows, as arrays of their signatures."""
     sources, targets = rows.read(numbers)
-    return _array(source, sources), _array(target, targets)
+    return _array(source, sources, source.stored), _array(target, targets, target.signature)
 
 
-def _array(kind: Kind, raws: Any) -> np.ndarray:
-    return np.asarray(kind.batch(raws), kind.signature.dtype.as_numpy_dtype)
+def _array(kind: Kind, raws: Any, spec: tf.TensorSpec) -> np.ndarray:
+    return np.asarray(kind.batch(raws), spec.dtype.as_numpy_dtype)
 
 
 def _chunks(total: int, size: int) -> Iterator[np.ndarray]:

@@ -118,7 +118,7 @@ def train(run: Run, resume: bool) -> None:
         return
     keras.utils.set_random_seed(settings.seed)
     core = build(run)
-    rows, dev = run.rows("train"), run.rows("dev")
+    rows, dev = (core.source.cached(run.rows(name)) for name in ("train", "dev"))
     bar = Bar("measuring", len(rows), unit=" pairs")
     lengths = measure(rows, core.source, core.target, bar.reach)
     bar.close()

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -42,6 +43,20 @@ class Source(Kind):
             Rejected: it is not what it should be, broken, too long.
         """
         raise ValueError("this run reads no files")
+
+    @property
+    def stored(self) -> tf.TensorSpec:
+        """Of a batch of what training reads: raws, or what `cached` puts in their place, which `prepare` takes as well."""
+        return self.signature
+
+    def cached(self, rows: Any) -> Any:
+        """The rows of a set as training reads them. What is costly and always the same is made once, and kept beside them."""
+        return rows
+
+    @property
+    def variables(self) -> Sequence[Any]:
+        """Weights that `prepare` uses, which are no part of the models and learn nothing."""
+        return ()
 
     def counted(self, raws: Any) -> np.ndarray | None:
         """What `lengths` would give for raw sources [N] int32, where that is known without preparing them."""
