@@ -14,7 +14,6 @@ are the band's quantiles, rising; `level` says which they are. Scaling and calen
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -93,13 +92,12 @@ class SeriesOutput:
         self.target = target
         self.given = tf.TensorSpec([1, target.input().shape[2]], tf.float32, name="given")
 
-    def answer(self, model: EncoderDecoder, step: Callable, encoded: Encoded, read: Read,
-               search: Search) -> dict[str, tf.Tensor]:
+    def answer(self, model: EncoderDecoder, encoded: Encoded, read: Read, search: Search) -> dict[str, tf.Tensor]:
         """Rolls out and scales back."""
         target, last = self.target, read.values[:, -1:]
         ahead = np.arange(1, target.config.series.horizon + 1) * target.scaling.layout.step / 60
         times = read.time[:, -1:] + tf.constant(np.floor(ahead).astype(np.int32)[None])
-        values = target.values(target.roll(step, encoded.state, last, times), last)
+        values = target.values(target.roll(model.step, encoded.state, model.remember(encoded), last, times), last)
         return {"values": values[0], "level": tf.constant(target.levels)}
 
     def signatures(self) -> Signatures:

@@ -110,11 +110,11 @@ class TextOutput:
 
     given = tf.TensorSpec([1], tf.int32, name="token")  # what a step of the decoder takes
 
-    def answer(self, model: EncoderDecoder, step: Callable, encoded: Encoded, read: Read,
-               search: Search) -> dict[str, tf.Tensor]:
+    def answer(self, model: EncoderDecoder, encoded: Encoded, read: Read, search: Search) -> dict[str, tf.Tensor]:
         """Searches and renders; nothing is answered where nothing was given."""
         lengths = model.source.lengths(read.prepared)
-        found = model.target.search(step, encoded.state, lengths, search, tf.zeros([2], tf.int32), gaps=model.copies)
+        found = model.target.search(model.step, encoded.state, model.remember(encoded), lengths, search,
+                                    tf.zeros([2], tf.int32), gaps=model.copies)
         made = self.render(found, read, model.pointed(encoded, found) if model.copies else None)
         steps = tf.minimum(found.lengths[0] + 1, tf.maximum(answer_limits(lengths, search), 1))
         scores = found.log_probabilities[0] / tf.cast(steps, tf.float32)

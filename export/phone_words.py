@@ -24,7 +24,7 @@ from export.phone_text import Signatures, TextInput, TextOutput, flag
 from export.runtime import PhoneFile, quantiles
 from keras_s2s.completing import Completer
 from keras_s2s.predictor import Predictor
-from keras_s2s.search import write
+from keras_s2s.stepping import write
 from keras_s2s.suggesting import likeliest
 
 WORD_BYTES = 96  # W

@@ -57,7 +57,7 @@ class Served(tf.Module):
         super().__init__()
         beams = max(N_BEST, predictor.search.beam_size)
         self.added = {name: made(predictor) for name, made in ADDED.get(predictor.model.source.command, {}).items()}
-        self.best, self.n_best = predictor, predictor.with_search(beam_size=beams, temperature=0.0)
+        self.best, self.n_best = predictor, predictor.with_search(beam_size=beams, n_best=beams, temperature=0.0)
 
     def signatures(self) -> dict[str, Any]:
         """Concrete functions by name."""
@@ -69,7 +69,7 @@ class Served(tf.Module):
             "outputs": tf.TensorSpec([None, None, units], tf.float32, name="outputs"),
             "mask": tf.TensorSpec([None, None], tf.bool, name="mask")}
         given = tf.TensorSpec([None, *target_in.shape[2:]], target_in.dtype, name="target_in")
-        step = tf.function(lambda target_in, **given: decode_step(model, target_in, given))
+        step = tf.function(lambda target_in, **given: decode_step(model, target_in, given), autograph=False)
         best = _named(self.answer, raw)
         return {"serving_default": best, verb: best, f"{verb}_n_best": _named(self.answer_n_best, raw),
                 **{name: _named(function, raw) for name, function in self.added.items()},
@@ -86,7 +86,7 @@ class Served(tf.Module):
 
 def _named(function: Callable, raw: tf.TensorSpec) -> Any:
     """A function of one argument, which is called what the source calls it."""
-    return tf.function(lambda **given: function(given[raw.name])).get_concrete_function(**{raw.name: raw})
+    return tf.function(lambda **given: function(given[raw.name]), autograph=False).get_concrete_function(**{raw.name: raw})
 
 
 def encode(model: EncoderDecoder, raw: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -45,7 +45,6 @@ from keras_s2s.config import Search, require
 from keras_s2s.encoder import Encoded
 from keras_s2s.predictor import Predictor
 from keras_s2s.run import Run, build
-from keras_s2s.search import repeat_rows
 from keras_s2s.terminal import quiet
 
 INPUTS: dict[str, Any] = {"text": TextInput, "series": SeriesInput, "image": ImageInput, "audio": AudioInput}  # of sources
@@ -73,7 +72,7 @@ class Sizes:
     def search(self, run: Search) -> Search:
         """The file's greedy search, from the run's settings."""
         guard = run.no_repeat_ngram if self.no_repeat_ngram is None else self.no_repeat_ngram
-        return dataclasses.replace(run, beam_size=1, temperature=0.0, no_repeat_ngram=guard)
+        return dataclasses.replace(run, beam_size=1, n_best=1, temperature=0.0, no_repeat_ngram=guard)
 
 
 class Phone(tf.Module):
@@ -142,7 +141,8 @@ class Phone(tf.Module):
 
     def searches(self) -> dict[str, Search]:
         """Signatures that answer, and how: the likeliest answer and, where there are several, the K best."""
-        verb, wide = self.model.source.verb, dataclasses.replace(self.search, beam_size=self.sizes.beam_size)
+        verb, wide = self.model.source.verb, dataclasses.replace(
+            self.search, beam_size=self.sizes.beam_size, n_best=self.sizes.beam_size)
         return {verb: self.search} | ({f"{verb}_beam": wide} if self.model.target.beams(wide) > 1 or self.sizes.beam_size == 1
                                       else {})
 
@@ -151,8 +151,7 @@ class Phone(tf.Module):
         model = self.model
         read = self.input.read(**given)
         encoded = model.encode(read.prepared)
-        memory = repeat_rows(model.remember(encoded), model.target.beams(search))
-        return self.output.answer(model, lambda inputs, state: model.step(inputs, state, memory), encoded, read, search)
+        return self.output.answer(model, encoded, read, search)
 
 
 def _concrete(function: Callable, arguments: dict[str, tf.TensorSpec]) -> Any:

@@ -233,10 +233,10 @@ def search_settings(run: Path, arguments: argparse.Namespace) -> Search:
     if any(Config.find(name)[0] != "search" for name in names):
         raise ValueError("only settings of the search can be changed here: "
                          + ", ".join(name for name in settings() if name.startswith("search.")) + ".")
-    changed = config.set([f"search.beam_size={beam}", *arguments.set]).search
+    changed = config.set([f"search.beam_size={beam}", "search.n_best=1", *arguments.set]).search
     if n_best > changed.beam_size:
         raise ValueError(f"--n-best {n_best} needs a beam at least as wide; got --beam-size {changed.beam_size}.")
-    return changed
+    return dataclasses.replace(changed, n_best=n_best)
 
 
 def _translate(arguments: argparse.Namespace) -> int:

@@ -16,7 +16,7 @@ from keras_s2s.encoder import Encoded
 from keras_s2s.normalize import normalize
 from keras_s2s.predictor import Predictor
 from keras_s2s.run import load
-from keras_s2s.search import Hypotheses, repeat_rows
+from keras_s2s.search import Hypotheses
 from keras_s2s.suggesting import likeliest
 from keras_s2s.targets.text import TextTarget
 from keras_s2s.terminal import say
@@ -51,15 +51,14 @@ class Completer(tf.Module):
         require(predictor.config.data.corpus == "sentences", "only a run of sentences completes them; this one learnt from "
                 "pairs. Use: keras-s2s translate, or train with --preset next-word on plain text.")
         self.predictor, self.count, self.beams = predictor, count, max(NARROWEST, 2 * count)
-        self._suggest: Callable = tf.function(self.suggest, input_signature=[predictor.model.source.signature])
+        signature = [predictor.model.source.signature]
+        self._suggest: Callable = tf.function(self.suggest, input_signature=signature, autograph=False)
 
     def spellings(self, encoded: Encoded, rows: Any) -> Hypotheses:
         """The likeliest next words, each in one or more spellings [rows, K, T]."""
         model = self.predictor.model
-        memory = model.decoder.remember(encoded)
-        memory = None if memory is None else repeat_rows(memory, self.beams)
         target = cast(TextTarget, model.target)
-        return target.next_words(lambda inputs, state: model.step(inputs, state, memory), encoded.state, rows, self.beams)
+        return target.next_words(model.step, encoded.state, model.remember(encoded), rows, self.beams)
 
     def suggest(self, raw: tf.Tensor) -> dict[str, tf.Tensor]:
         """Texts [B] -> words [B, count] and their probability [B, count], the likeliest first; "" and 0 after the last."""

@@ -152,6 +152,7 @@ class Search:
     """How an answer is found; may differ from call to call."""
 
     beam_size: int = 1  # 1: greedy
+    n_best: int = 1  # answers that are given, the best first; the fewer, the sooner they are found
     length_penalty: float = 0.6  # alpha of Wu et al. (2016), eq. 14
     no_repeat_ngram: int = 0  # never say the same n tokens twice; 0: off
     max_length: int = 200  # tokens of an answer at most
@@ -163,8 +164,10 @@ class Search:
     def __post_init__(self) -> None:
         for name, low, high in (("beam_size", 1, 100), ("length_penalty", 0, 5), ("no_repeat_ngram", 0, 20)):
             between("search", name, getattr(self, name), low, high)
-        for name, low in (("max_length", 1), ("max_length_ratio", 0), ("temperature", 0), ("top_k", 0)):
+        for name, low in (("n_best", 1), ("max_length", 1), ("max_length_ratio", 0), ("temperature", 0), ("top_k", 0)):
             between("search", name, getattr(self, name), low)
+        require(self.n_best <= self.beam_size, f"`search.n_best` must be at most `search.beam_size` {self.beam_size}; got "
+                f"{self.n_best}. Ask for fewer answers, or widen the beam.")
         require(0 < self.top_p <= 1, f"`search.top_p` must be above 0 and at most 1; got {self.top_p!r}.")
         require(self.temperature == 0 or self.beam_size == 1,
                 f"sampling (`search.temperature` {self.temperature:g}) and beam search (`search.beam_size` {self.beam_size}) "

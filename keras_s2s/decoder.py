@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from keras import ops
+
 from keras_s2s.attention import ATTENTIONS, Memory
 from keras_s2s.config import Model
 from keras_s2s.encoder import Encoded
 from keras_s2s.recurrent import RecurrentStack
+from keras_s2s.stepping import row_count
 
 
 class Decoder:
     """A recurrent stack begun with the encoder's last state, then attention if the model has any.
 
     Call: steps [B, T, E], state, encoded -> outputs [B, T, H], state. All T steps at once: teacher forcing.
-    Step: steps [B, E], state, memory -> outputs [B, H], state, without dropout; `memory` comes from `remember`.
+    Step: steps [N, E], state, memory -> outputs [N, H], state, without dropout; `memory` comes from `remember`, and N is B or,
+    where K answers to each source are followed side by side, B * K.
     """
 
     def __init__(self, model: Model):
@@ -38,12 +44,13 @@ class Decoder:
         outputs, _ = self.stack(steps, state=encoded.state)
         return self.attention.alignments(outputs, self.attention.remember(encoded.outputs, encoded.mask))
 
-    def remember(self, encoded: Encoded) -> Memory | None:
-        """What steps look back at, computed once for a source; None without attention."""
-        return None if self.attention is None else self.attention.remember(encoded.outputs, encoded.mask)
+    def remember(self, encoded: Encoded) -> Memory | tuple[()]:
+        """What steps look back at, computed once for a source; nothing without attention."""
+        return () if self.attention is None else self.attention.remember(encoded.outputs, encoded.mask)
 
-    def step(self, steps, state, memory: Memory | None):
+    def step(self, steps, state, memory: Any):
         outputs, state = self.stack.step(steps, state)
-        if self.attention is not None and memory is not None:
-            outputs = self.attention.attend(outputs[:, None, :], memory)[:, 0]
+        if self.attention is not None:  # the answers to one source look at it together, as the steps of a sequence do
+            together = ops.reshape(outputs, (row_count(memory.mask), -1, outputs.shape[-1]))
+            outputs = ops.reshape(self.attention.attend(together, memory), (-1, outputs.shape[-1]))
         return outputs, state

@@ -19,8 +19,8 @@ from keras_s2s.attention import Memory
 from keras_s2s.config import Config
 from keras_s2s.decoder import Decoder
 from keras_s2s.encoder import Encoded, Encoder
-from keras_s2s.search import repeat_rows
 from keras_s2s.sources import Source
+from keras_s2s.stepping import repeat_rows
 from keras_s2s.targets import Target
 
 
@@ -48,7 +48,7 @@ class EncoderDecoder:
         outputs, mask, *state = self.encoder_model(prepared, training=False)
         return Encoded(outputs, mask, state)
 
-    def remember(self, encoded: Encoded) -> Memory | None:
+    def remember(self, encoded: Encoded) -> Memory | tuple[()]:
         """What the steps of the decoder look back at, made once for a source."""
         return self.decoder.remember(encoded)
 
@@ -57,8 +57,8 @@ class EncoderDecoder:
         """What a SavedModel must carry: weights, tables, models of tokenizers."""
         return [self.training_model, *self.source.resources, *self.target.resources]
 
-    def step(self, inputs, state: list[Any], memory: Memory | None):
-        """One step of the decoder, without dropout: inputs [B], state, memory -> logits [B, V], state."""
+    def step(self, inputs, state: list[Any], memory: Memory | tuple[()]):
+        """One step of the decoder, without dropout: inputs [N], state, memory -> logits [N, V], state; see `Decoder`."""
         outputs, state = self.decoder.step(self.target.embed(inputs), state, memory)
         return self.target.project(outputs), state
 

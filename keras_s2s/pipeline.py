@@ -88,11 +88,11 @@ def measure(rows: Any, source: Source, target: Target, progress: Callable[[int, 
     if (known := rows.lengths()) is not None:
         return known
 
-    @tf.function(input_signature=[source.stored])
+    @tf.function(input_signature=[source.stored], autograph=False)
     def source_lengths(raw):
         return source.lengths(source.prepare(raw))
 
-    @tf.function(input_signature=[target.signature])
+    @tf.function(input_signature=[target.signature], autograph=False)
     def target_lengths(raw):
         return target.prepare(raw).lengths()
 
@@ -114,6 +114,7 @@ def training_batches(rows: Any, batches: Batches, source: Source, target: Target
         numbers = np.concatenate([batches.rows_of(step) for step in steps])
         return *_raws(rows, numbers, source, target), np.int64(len(steps))
 
+    @tf.autograph.experimental.do_not_convert
     def prepare(pool: tf.Tensor) -> Any:
         sources, targets, count = tf.numpy_function(read, [pool], [source.stored.dtype, target.signature.dtype, tf.int64])
         sources.set_shape(source.stored.shape)
@@ -126,9 +127,11 @@ def training_batches(rows: Any, batches: Batches, source: Source, target: Target
         sizes.set_shape([None])
         return prepared, teaching, tf.RaggedTensor.from_row_lengths(order, sizes)
 
+    @tf.autograph.experimental.do_not_convert
     def cut(prepared: Any, teaching: Teaching, parts: tf.RaggedTensor) -> tf.data.Dataset:
         return tf.data.Dataset.from_tensor_slices(parts).map(
-            lambda part: _example(source.trim(tf.gather(prepared, part)), teaching.part(part)))
+            tf.autograph.experimental.do_not_convert(
+                lambda part: _example(source.trim(tf.gather(prepared, part)), teaching.part(part))))
 
     (pool, before), (final, _) = batches.pool_of(first), batches.pool_of(last - 1)
     pools = tf.data.Dataset.range(pool, final + 1).map(prepare, num_parallel_calls=2, deterministic=True).prefetch(1)
@@ -162,7 +165,8 @@ def scoring_batches(rows: Any, lengths: np.ndarray, batch_tokens: int, source: S
             yield _raws(rows, part, source, target)
 
     raws = tf.data.Dataset.from_generator(read, output_signature=(source.stored, target.signature))
-    return raws.map(lambda s, t: _example(source.prepare(s), target.prepare(t))).prefetch(2)
+    prepare = tf.autograph.experimental.do_not_convert(lambda s, t: _example(source.prepare(s), target.prepare(t)))
+    return raws.map(prepare).prefetch(2)
 
 
 def by_length(lengths: np.ndarray, batch_tokens: int) -> Iterator[np.ndarray]:

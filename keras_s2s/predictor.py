@@ -19,7 +19,6 @@ from keras_s2s.media import Item, decoded
 from keras_s2s.model import EncoderDecoder
 from keras_s2s.pipeline import by_length
 from keras_s2s.reading import Rejected
-from keras_s2s.search import repeat_rows
 
 BATCH_TOKENS = 4096  # source steps of a batch of `predict`, divided by the beams
 
@@ -40,7 +39,8 @@ class Predictor(tf.Module):
         self.search = search or model.config.search
         # Tracked, so that variables and tables travel with the predictor into a SavedModel.
         self.resources = model.tracked
-        self._answer = tf.function(self.answer, input_signature=[model.source.signature, tf.TensorSpec([2], tf.int32)])
+        self._answer = tf.function(self.answer, input_signature=[model.source.signature, tf.TensorSpec([2], tf.int32)],
+                                   autograph=False)
 
     @property
     def config(self) -> Config:
@@ -66,10 +66,8 @@ class Predictor(tf.Module):
         model = self.model
         prepared = model.source.prepare(raw)
         encoded = model.encode(prepared)
-        memory = repeat_rows(model.remember(encoded), model.target.beams(self.search))
-        found = model.target.search(lambda inputs, state: model.step(inputs, state, memory), encoded.state,
-                                    model.source.lengths(prepared), self.search, seed, gaps=model.copies,
-                                    last=model.source.last(raw))
+        found = model.target.search(model.step, encoded.state, model.remember(encoded), model.source.lengths(prepared),
+                                    self.search, seed, gaps=model.copies, last=model.source.last(raw))
         return model.target.render(found, model.copied(raw, encoded, found))
 
     def predict(self, raws: Sequence[Any], progress: Callable[[int], None] | None = None, seed: int = 0) -> list[Any]:

@@ -1,16 +1,16 @@
 """From a model's next step to whole answers: greedy, beam search, sampling, and the roll-out of series.
 
-Knows no model, only a function and a state. The function tells what may come next and moves the state on:
+Knows no model, only a function, a state and a memory. The function tells what may come next and moves the state on:
 
-    step(tokens [N] int32, state) -> logits [N, V] of any float type, state
+    step(tokens [N] int32, state, memory) -> logits [N, V] of any float type, state
 
-The state is any nest (lists, tuples, dicts) of tensors whose first axis is N. What stays the same at every step
-(encoder outputs, their mask) does not belong in the state: beam search gathers the state anew at each step, while a
-constant only has to be repeated once. So let `step` close over `repeat_rows(constants, settings.beam_size)`.
+The state is any nest (lists, tuples, dicts) of tensors whose first axis is N, the memory one of tensors whose first axis is
+B: what stays the same at every step (encoder outputs, their mask). Row n of a step looks at row n // (N / B) of the memory.
 
-Every loop is an in-graph `tf.while_loop` with buffers of `settings.max_length` tokens. It serves any batch size, and
-with a fixed one greedy and beam search convert to TFLite's built-in operations; sampling needs TensorFlow's random
-numbers.
+Every loop is an in-graph `tf.while_loop`. It serves any batch size. Where that is open, answers that are done leave the
+loop, so that the short ones do not wait for the longest; with a fixed one the loop is plain and its buffers hold
+`settings.max_length` tokens, and greedy and beam search convert to TFLite's built-in operations. Sampling needs
+TensorFlow's random numbers.
 
 Axes: B batch, K beams, N rows of a step (B for greedy search and sampling, B * K for beam search), T steps of the
 answer, V vocabulary, F features.
@@ -24,11 +24,13 @@ import numpy as np
 import tensorflow as tf
 
 from keras_s2s.config import Search
+from keras_s2s.stepping import follow, of_parents, repeat_rows, row_count, size, take, tensors, until_done, write
 
 NEVER = -1e9  # the log-probability of what cannot be; finite, so that sums and products stay numbers
 
 State = Any
-Step = Callable[[tf.Tensor, State], tuple[tf.Tensor, State]]
+Memory = Any
+Step = Callable[[tf.Tensor, State, Memory], tuple[tf.Tensor, State]]
 
 
 class Symbols(NamedTuple):
@@ -53,8 +55,8 @@ class Hypotheses(NamedTuple):
     log_probabilities: tf.Tensor  # [B, K] float32: the sum of log p over the tokens and EOS, as the model gave them
 
 
-def search(step: Step, state: State, limits: tf.Tensor, settings: Search, *, symbols: Symbols = Symbols(),
-           seed: Any = None, n_best: int | None = None) -> Hypotheses:
+def search(step: Step, state: State, limits: tf.Tensor, settings: Search, *, memory: Memory = (),
+           symbols: Symbols = Symbols(), seed: Any = None) -> Hypotheses:
     """Finds answers in the way that `settings` asks for: sampling, beam search, or greedy search.
 
     Args:
@@ -62,26 +64,21 @@ def search(step: Step, state: State, limits: tf.Tensor, settings: Search, *, sym
         state: the state before the first step, B rows; beam search repeats it.
         limits: [B] int32, tokens of each answer at most, EOS not needed then; kept within 1 and `settings.max_length`.
         settings: the section `search` of the configuration.
+        memory: what each step looks at, B rows.
         symbols: PAD, BOS, EOS and the banned tokens.
         seed: int32 [2], for sampling only; the same seed gives the same answers.
-        n_best: hypotheses returned by beam search, K when not given; the fewer, the sooner it can stop.
     """
     if settings.temperature > 0:
-        return sample(step, state, limits, settings, seed, symbols)
+        return sample(step, state, limits, settings, seed, symbols, memory)
     if settings.beam_size == 1:
-        return greedy(step, state, limits, settings, symbols)
-    return beam(step, state, limits, settings, symbols, n_best)
+        return greedy(step, state, limits, settings, symbols, memory)
+    return beam(step, state, limits, settings, symbols, memory)
 
 
 def answer_limits(source_lengths: tf.Tensor, settings: Search) -> tf.Tensor:
     """Tokens of an answer at most [B] int32: `max_length_ratio` times the source's, plus 10, within `max_length`."""
     tokens = tf.cast(source_lengths, tf.float32) * settings.max_length_ratio + 10.0
     return tf.cast(tf.minimum(tokens, float(settings.max_length)), tf.int32)
-
-
-def repeat_rows(tree: State, times: int) -> State:
-    """Each row of each tensor `times` times, side by side: [B, ...] -> [B * times, ...]; None stays None."""
-    return tree if times == 1 else tf.nest.map_structure(lambda x: None if x is None else tf.repeat(x, times, axis=0), tree)
 
 
 # --- one hypothesis: greedy search and sampling --------------------------------------------------------------------
@@ -96,17 +93,19 @@ class _Line(NamedTuple):
     steps: tf.Tensor  # [N] int32: the tokens scored so far, EOS counted
     log_p: tf.Tensor  # [N] float32: the sum of their log-probabilities
     done: tf.Tensor  # [N] bool: ended by EOS or by its limit
+    limits: tf.Tensor  # [N] int32: tokens of each answer at most
     state: State  # of the model, N rows
 
 
-def greedy(step: Step, state: State, limits: tf.Tensor, settings: Search, symbols: Symbols = Symbols()) -> Hypotheses:
+def greedy(step: Step, state: State, limits: tf.Tensor, settings: Search,
+           symbols: Symbols = Symbols(), memory: Memory = ()) -> Hypotheses:
     """Says the likeliest token at every step; among equals the lowest id. Arguments: see `search`."""
-    return _follow(step, state, limits, settings, symbols,
+    return _follow(step, state, limits, settings, symbols, memory,
                    lambda log_p, t: tf.argmax(log_p, axis=-1, output_type=tf.int32))
 
 
 def sample(step: Step, state: State, limits: tf.Tensor, settings: Search, seed: Any,
-           symbols: Symbols = Symbols()) -> Hypotheses:
+           symbols: Symbols = Symbols(), memory: Memory = ()) -> Hypotheses:
     """Draws every token from p^(1 / temperature), cut to the `top_k` likeliest and to the nucleus `top_p`.
 
     The nucleus is the smallest set of likeliest tokens that together reach `top_p` (Holtzman et al., 2020, eq. 2-3).
@@ -132,30 +131,33 @@ def sample(step: Step, state: State, limits: tf.Tensor, settings: Search, seed: 
         drawn = tf.random.stateless_categorical(values, 1, tf.random.fold_in(seed, t), dtype=tf.int32)  # [N, 1]
         return tf.gather(tokens, drawn[:, 0], batch_dims=1)
 
-    return _follow(step, state, limits, settings, symbols, choose)
+    return _follow(step, state, limits, settings, symbols, memory, choose)
 
 
-def _follow(step: Step, state: State, limits: tf.Tensor, settings: Search, symbols: Symbols,
+def _follow(step: Step, state: State, limits: tf.Tensor, settings: Search, symbols: Symbols, memory: Memory,
             choose: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]) -> Hypotheses:
     """Says choose(log_p [N, V], t) -> [N] at every step until all have ended."""
     limits = tf.clip_by_value(limits, 1, settings.max_length)
     rows = row_count(limits)
 
-    def advance(line: _Line) -> _Line:
-        logits, state = step(line.tokens, line.state)
+    def advance(line: _Line, memory: Memory) -> _Line:
+        logits, state = step(line.tokens, line.state, memory)
         log_p = _log_probabilities(logits, line.answer, line.t, settings, symbols)
         tokens = choose(log_p, line.t)
         gained = tf.gather(log_p, tokens, batch_dims=1)
         tokens = tf.where(line.done | (tokens == symbols.eos), symbols.pad, tokens)
-        return _Line(line.t + 1, tokens, write(line.answer, line.t, tokens, 1),
-                     line.steps + tf.cast(~line.done, tf.int32), line.log_p + tf.where(line.done, 0.0, gained),
-                     line.done | (tokens == symbols.pad) | (line.t + 1 >= limits), state)
+        return line._replace(
+            t=line.t + 1, tokens=tokens, answer=write(line.answer, line.t, tokens, 1),
+            steps=line.steps + tf.cast(~line.done, tf.int32), log_p=line.log_p + tf.where(line.done, 0.0, gained),
+            done=line.done | (tokens == symbols.pad) | (line.t + 1 >= line.limits), state=state)
 
-    line = follow(lambda line: ~tf.reduce_all(line.done), advance, _Line(
-        tf.constant(0), tf.fill([rows], symbols.bos), tf.fill([rows, settings.max_length], symbols.pad),
-        tf.zeros([rows], tf.int32), tf.zeros([rows]), tf.zeros([rows], tf.bool), tensors(state)))
-    scores = line.log_p / _length_penalty(line.steps, settings)
-    return _hypotheses(line.answer[:, None], scores[:, None], line.log_p[:, None], symbols)
+    def finish(line: _Line) -> Hypotheses:
+        scores = line.log_p / _length_penalty(line.steps, settings)
+        return _hypotheses(line.answer[:, None], scores[:, None], line.log_p[:, None], symbols)
+
+    first = _Line(tf.constant(0), tf.fill([rows], symbols.bos), tf.fill([rows, _width(limits, settings)], symbols.pad),
+                  tf.zeros([rows], tf.int32), tf.zeros([rows]), tf.zeros([rows], tf.bool), limits, tensors(state))
+    return until_done(advance, finish, first, tensors(memory))
 
 
 # --- K hypotheses: beam search -------------------------------------------------------------------------------------
@@ -172,52 +174,50 @@ class _Beams(NamedTuple):
     ended_log_p: tf.Tensor  # [B, K] float32
     ended_scores: tf.Tensor  # [B, K] float32: with the length penalty, descending; NEVER: none yet
     done: tf.Tensor  # [B] bool: nothing that goes on can still change the answer
+    limits: tf.Tensor  # [B] int32: tokens of each answer at most
     state: State  # of the model, B * K rows
 
 
 def beam(step: Step, state: State, limits: tf.Tensor, settings: Search, symbols: Symbols = Symbols(),
-         n_best: int | None = None) -> Hypotheses:
+         memory: Memory = ()) -> Hypotheses:
     """Keeps the K likeliest beginnings and the K best answers, which are ranked with a length penalty.
 
     score(Y) = log p(Y) / lp(Y),  lp(Y) = ((5 + |Y|) / 6)^alpha  (Wu et al., 2016, eq. 14), where |Y| counts EOS.
 
     As in Sutskever et al. (2014), a hypothesis ends when EOS is among the K best continuations, and leaves its place to
-    one that goes on. A sentence is done when none that goes on could rank among the `n_best` ended ones even if all its
-    further tokens were certain: log p only falls, and lp is largest at the limit. Asking for fewer therefore stops
+    one that goes on. A sentence is done when none that goes on could rank among the `settings.n_best` ended ones even if all
+    its further tokens were certain: log p only falls, and lp is largest at the limit. Asking for fewer therefore stops
     sooner and gives the same ones. One beam without length penalty is greedy search. Arguments: see `search`.
-
-    Raises:
-        ValueError: `n_best` is not between 1 and the beam size.
     """
     beams = settings.beam_size
-    n_best = beams if n_best is None else n_best
-    if not 1 <= n_best <= beams:
-        raise ValueError(f"`n_best` must be between 1 and `search.beam_size` {beams}; got {n_best}.")
     limits = tf.clip_by_value(limits, 1, settings.max_length)
     rows = row_count(limits)
-    nothing = tf.fill([rows, beams, settings.max_length], symbols.pad)
+    nothing = tf.fill([rows, beams, _width(limits, settings)], symbols.pad)
     never = tf.fill([rows, beams], NEVER)
     alone = tf.zeros([rows, 1]) + tf.constant([[0.0] + [NEVER] * (beams - 1)])  # K equal beginnings are one
 
-    def advance(loop: _Beams) -> _Beams:
-        candidates, parents = _extend(step, loop, settings, symbols)
-        return _select(candidates, parents, limits, settings, symbols, n_best)
+    def advance(loop: _Beams, memory: Memory) -> _Beams:
+        candidates, parents = _extend(step, loop, memory, settings, symbols)
+        return _select(candidates, parents, settings, symbols)
 
-    loop = follow(lambda loop: ~tf.reduce_all(loop.done), advance, _Beams(
-        tf.constant(0), tf.fill([rows, beams], symbols.bos), nothing, alone, nothing, never, never,
-        tf.zeros([rows], tf.bool), repeat_rows(tensors(state), beams)))
-    answers, scores, log_p = (x[:, :n_best] for x in (loop.ended_answers, loop.ended_scores, loop.ended_log_p))
-    return _hypotheses(answers, scores, log_p, symbols)
+    def finish(loop: _Beams) -> Hypotheses:
+        answers, scores, log_p = (x[:, :settings.n_best] for x in (loop.ended_answers, loop.ended_scores, loop.ended_log_p))
+        return _hypotheses(answers, scores, log_p, symbols)
+
+    first = _Beams(tf.constant(0), tf.fill([rows, beams], symbols.bos), nothing, alone, nothing, never, never,
+                   tf.zeros([rows], tf.bool), limits, repeat_rows(tensors(state), beams))
+    return until_done(advance, finish, first, tensors(memory), beams)
 
 
-def _extend(step: Step, loop: _Beams, settings: Search, symbols: Symbols) -> tuple[_Beams, tf.Tensor]:
+def _extend(step: Step, loop: _Beams, memory: Memory, settings: Search, symbols: Symbols) -> tuple[_Beams, tf.Tensor]:
     """The 2K likeliest continuations (tokens, answers and log_p of 2K columns) and the beams [B, 2K] they continue.
 
     2K, because at most K of them are EOS: so K go on whatever happens.
     """
-    beams, length = loop.answers.shape[1:]
-    logits, state = step(tf.reshape(loop.tokens, [-1]), loop.state)
-    log_p = _log_probabilities(logits, tf.reshape(loop.answers, [-1, length]), loop.t, settings, symbols)  # [B * K, V]
+    beams = settings.beam_size
+    logits, state = step(tf.reshape(loop.tokens, [-1]), loop.state, memory)
+    answers = tf.reshape(loop.answers, [-1, size(loop.answers, 2)])
+    log_p = _log_probabilities(logits, answers, loop.t, settings, symbols)  # [B * K, V]
     vocabulary_size = log_p.shape[-1]
     totals = loop.log_p[:, :, None] + tf.reshape(log_p, [-1, beams, vocabulary_size])
     best, index = tf.math.top_k(tf.reshape(totals, [-1, beams * vocabulary_size]), 2 * beams)
@@ -228,11 +228,10 @@ def _extend(step: Step, loop: _Beams, settings: Search, symbols: Symbols) -> tup
     return loop._replace(tokens=tokens, answers=answers, log_p=best, state=state), parents
 
 
-def _select(loop: _Beams, parents: tf.Tensor, limits: tf.Tensor, settings: Search, symbols: Symbols,
-            n_best: int) -> _Beams:
+def _select(loop: _Beams, parents: tf.Tensor, settings: Search, symbols: Symbols) -> _Beams:
     """Sorts the 2K continuations into those that end here and those that go on, K of each."""
     beams = settings.beam_size
-    ends = (loop.tokens == symbols.pad) | (loop.t + 1 >= limits)[:, None]  # [B, 2K]
+    ends = (loop.tokens == symbols.pad) | (loop.t + 1 >= loop.limits)[:, None]  # [B, 2K]
     # Only the K likeliest may end: an EOS below them is an end that the search would not have chosen.
     real = ends[:, :beams] & (loop.log_p[:, :beams] > NEVER / 2)
     scores = tf.where(real, loop.log_p[:, :beams] / _length_penalty(loop.t + 1, settings), NEVER)
@@ -242,19 +241,19 @@ def _select(loop: _Beams, parents: tf.Tensor, limits: tf.Tensor, settings: Searc
 
     log_p, order = tf.math.top_k(tf.where(ends, NEVER, loop.log_p), beams)
     tokens, answers, parents = (tf.gather(x, order, batch_dims=1) for x in (loop.tokens, loop.answers, parents))
-    hope = tf.where(log_p[:, 0] > NEVER / 2, log_p[:, 0] / _length_penalty(limits, settings), NEVER)  # [B]
-    done = loop.done | (hope <= ended_scores[:, n_best - 1])
+    hope = tf.where(log_p[:, 0] > NEVER / 2, log_p[:, 0] / _length_penalty(loop.limits, settings), NEVER)  # [B]
+    done = loop.done | (hope <= ended_scores[:, settings.n_best - 1])
     log_p = tf.where(done[:, None], NEVER, log_p)  # so that a done sentence stays as it is while others go on
 
-    rows = tf.reshape(parents + beams * tf.range(row_count(parents))[:, None], [-1])  # [B * K]
-    state = tf.nest.map_structure(lambda x: tf.gather(x, rows), loop.state)
-    return _Beams(loop.t + 1, tokens, answers, log_p, ended_answers, ended_log_p, ended_scores, done, state)
+    return _Beams(loop.t + 1, tokens, answers, log_p, ended_answers, ended_log_p, ended_scores, done, loop.limits,
+                  take(loop.state, of_parents(parents, beams)))
 
 
 # --- series --------------------------------------------------------------------------------------------------------
 
 
-def roll_out(step: Step, first: tf.Tensor, state: State, length: int) -> tf.Tensor:
+def roll_out(step: Callable[[tf.Tensor, State], tuple[tf.Tensor, State]], first: tf.Tensor, state: State,
+             length: int) -> tf.Tensor:
     """Feeds a series its own predictions: `length` times step(values [N, F], state) -> values [N, F], state.
 
     Args:
@@ -298,7 +297,7 @@ def _log_probabilities(logits: tf.Tensor, answer: tf.Tensor, t: tf.Tensor, setti
 def _repeats(answer: tf.Tensor, t: tf.Tensor, n: int, vocabulary_size: int) -> tf.Tensor:
     """True [N, V] where a token would say an n-gram of the answer [N, T] a second time; EOS never would."""
     tokens = answer[:, n - 1:]  # [N, T - n + 1]: the last token of the n-gram that starts at each position
-    starts = tokens.shape[1]
+    starts = size(tokens, 1)
     said = tf.ones_like(tokens, tf.bool) & (tf.range(starts) + n - 1 < t)  # its end is written
     for j in range(n - 1):
         recent = tf.gather(answer, tf.maximum(t - (n - 1) + j, 0), axis=1)  # [N]: of the last n - 1 tokens, number j
@@ -319,27 +318,6 @@ def _hypotheses(answers: tf.Tensor, scores: tf.Tensor, log_p: tf.Tensor, symbols
     return Hypotheses(answers, lengths, scores, log_p)
 
 
-def write(buffer: tf.Tensor, t: tf.Tensor, values: tf.Tensor, axis: int) -> tf.Tensor:
-    """The buffer with `values`, which lack its time axis, at step t; by a mask, which converts to TFLite."""
-    here = tf.reshape(tf.range(buffer.shape[axis]) == t, [-1] + [1] * (buffer.shape.rank - axis - 1))
-    return tf.where(here, tf.expand_dims(values, axis), buffer)
-
-
-def row_count(x: tf.Tensor) -> Any:
-    """The size of the first axis: a number where it is fixed, for that is what TFLite converts best."""
-    return x.shape[0] if x.shape[0] is not None else tf.shape(x)[0]
-
-
-def tensors(state: State) -> State:
-    return tf.nest.map_structure(tf.convert_to_tensor, state)
-
-
-def follow(going: Callable[[Any], tf.Tensor], advance: Callable[[Any], Any], first: Any) -> Any:
-    """tf.while_loop over one record. A body may forget static shapes, or return a list for a tuple in the state."""
-    def body(loop: Any) -> tuple[Any]:
-        after = tf.nest.flatten(advance(loop))
-        for new, old in zip(after, tf.nest.flatten(loop), strict=True):
-            new.set_shape(old.shape)
-        return (tf.nest.pack_sequence_as(loop, after),)
-
-    return tf.while_loop(going, body, (first,))[0]
+def _width(limits: tf.Tensor, settings: Search) -> Any:
+    """Tokens that a buffer must hold: a number where the batch is fixed, else what the longest answer may need."""
+    return settings.max_length if limits.shape[0] is not None else tf.maximum(1, tf.reduce_max(limits))

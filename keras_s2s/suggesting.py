@@ -20,7 +20,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from keras_s2s.search import NEVER, Hypotheses, State, Step, Symbols, follow, repeat_rows, row_count, tensors, write
+from keras_s2s.search import NEVER, Hypotheses, Memory, State, Step, Symbols
+from keras_s2s.stepping import follow, of_parents, repeat_rows, take, tensors, write
 
 
 class Spelling(NamedTuple):
@@ -44,7 +45,7 @@ class _Beginnings(NamedTuple):
 
 
 def next_words(step: Step, state: State, rows: Any, beams: int, most: int, spelling: Spelling,
-               symbols: Symbols = Symbols()) -> Hypotheses:
+               symbols: Symbols = Symbols(), memory: Memory = ()) -> Hypotheses:
     """Finds the likeliest next words.
 
     Args:
@@ -55,6 +56,7 @@ def next_words(step: Step, state: State, rows: Any, beams: int, most: int, spell
         most: T, pieces of a word at most.
         spelling: of the vocabulary.
         symbols: PAD, BOS, EOS and the banned tokens, none of which is ever part of a word.
+        memory: what each step looks at, B rows.
 
     Returns:
         K spellings [B, K, T], the likeliest first. `scores` and `log_probabilities` are both log p.
@@ -69,7 +71,7 @@ def next_words(step: Step, state: State, rows: Any, beams: int, most: int, spell
     alone = tf.zeros([rows, 1]) + tf.constant([[0.0] + [NEVER] * (beams - 1)])  # K equal beginnings are one
 
     def advance(loop: _Beginnings) -> _Beginnings:
-        logits, state = step(tf.reshape(loop.tokens, [-1]), loop.state)
+        logits, state = step(tf.reshape(loop.tokens, [-1]), loop.state, memory)
         log_p = tf.reshape(tf.nn.log_softmax(tf.cast(logits, tf.float32)), [-1, beams, len(special)])
         loop = _end(loop, tf.reduce_logsumexp(log_p + fixed[0], axis=-1))
         log_p += tf.where(loop.begun[:, :, None], fixed[2], fixed[1])
@@ -124,6 +126,5 @@ def _extend(loop: _Beginnings, log_p: tf.Tensor, blank: np.ndarray) -> _Beginnin
     answers = write(tf.gather(loop.answers, parents, batch_dims=1), loop.t, tokens, 2)
     visible = tf.gather(tf.constant(1 - blank.astype(np.int32)), tokens)
     begun = tf.gather(tf.cast(loop.begun, tf.int32), parents, batch_dims=1) + visible
-    rows = tf.reshape(parents + beams * tf.range(row_count(parents))[:, None], [-1])
-    state = tf.nest.map_structure(lambda x: tf.gather(x, rows), loop.state)
-    return loop._replace(t=loop.t + 1, tokens=tokens, answers=answers, log_p=best, begun=begun > 0, state=state)
+    return loop._replace(t=loop.t + 1, tokens=tokens, answers=answers, log_p=best, begun=begun > 0,
+                         state=take(loop.state, of_parents(parents, beams)))

@@ -125,7 +125,7 @@ class TeacherForced(keras.Model):
                                         [tf.constant(0), target_in[:, 0], inputs, encoded.state])
         return tf.stop_gradient(tf.einsum("tb...->bt...", inputs.stack()))
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def _sums(self, inputs: Any, target_out: tf.Tensor, weights: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         logits = self(list(inputs), training=False)
         _, plain = self.core.target.loss(target_out, logits, weights)

@@ -65,7 +65,7 @@ def _streams(files: Iterable[Any]) -> Iterator[tuple[str, BinaryIO]]:
 
 def shown(source: str, answer: Answer, alignment: Any, arguments: argparse.Namespace) -> str:
     """One line of output (or one for each of the n best)."""
-    texts, scores = [whole(text) for text in answer.texts[:arguments.n_best]], answer.scores[:arguments.n_best]
+    texts, scores = [whole(text) for text in answer.texts], answer.scores
     if arguments.json:
         ranked = [{"text": text, "score": round(score, 4)} for text, score in zip(texts, scores)]
         found: dict[str, Any] = {"source": source, "translations": ranked}

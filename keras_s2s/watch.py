@@ -163,7 +163,8 @@ def headed(logs: Any, scoring: Scoring) -> bool:
 def graph(model: Any) -> bytes:
     """The training model's graph, from sources and targets to logits, as a serialised GraphDef."""
     inputs = [tf.TensorSpec(tensor.shape, tensor.dtype, name=tensor.name) for tensor in model.inputs]
-    traced = tf.function(lambda *given: model.core.training_model(list(given), training=True)).get_concrete_function(*inputs)
+    traced = tf.function(lambda *given: model.core.training_model(list(given), training=True),
+                         autograph=False).get_concrete_function(*inputs)
     drawn = traced.graph.as_graph_def(add_shapes=True)
     outer = Counter(node.name.split("/")[0] for node in drawn.node).most_common(1)[0][0] + "/"
     names = [node.name.removeprefix(outer) for node in drawn.node]

@@ -15,7 +15,7 @@ KINDS = {"text", "series", "image", "audio"}  # of sources and targets
 LADDER = """
     registry checks kind_settings config files normalize terminal prompt state stopping timing loops
     rows split reading sentences corpus media images captions series windows
-    metrics references losses schedules search suggesting attention recurrent encoder decoder
+    metrics references losses schedules stepping search suggesting attention recurrent encoder decoder
     wav mel tokenizers sampling presets phrasebook corpora scoring kinds scaling
     tokenized seeing sources targets pipeline model predictor
     lock checkpoints run ensemble distilling

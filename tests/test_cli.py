@@ -111,6 +111,6 @@ def test_the_search_is_the_runs_own_unless_told_otherwise(tmp_path):
 
     assert settings().beam_size == 4 and settings().length_penalty == 1
     assert settings("--beam-size", "1").beam_size == 1
-    assert settings("--n-best", "7").beam_size == 7
+    assert settings("--n-best", "7").beam_size == settings("--n-best", "7").n_best == 7
     assert settings("--set", "length_penalty=0.5").length_penalty == 0.5
     assert json.loads(Config().to_json())["search"]["beam_size"] == 1

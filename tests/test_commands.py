@@ -57,7 +57,7 @@ def test_translate_takes_files_and_a_last_line_without_its_end(command, trained,
 def test_translate_n_best_gives_n_lines_with_scores(command, trained, predictor):
     status, out, _ = command("translate", trained, "--n-best", 3, stdin=given(LINES[:1]))
     rows = [line.split("\t") for line in out.splitlines()]
-    [answer] = predictor.with_search(beam_size=3).predict(LINES[:1])
+    [answer] = predictor.with_search(beam_size=3, n_best=3).predict(LINES[:1])
     assert [text for _, text in rows] == answer.texts
     assert [float(score) for score, _ in rows] == pytest.approx(answer.scores, abs=1e-4)
 

@@ -33,7 +33,7 @@ def toy(seed):
     """log p of every token after every token, with a state that counts the steps: [step, last, next]."""
     table = tf.nn.log_softmax(2 * np.random.default_rng(seed).normal(size=(4, 10, 10)).astype(np.float32))
 
-    def step(tokens, state):
+    def step(tokens, state, memory):
         return tf.gather_nd(table, tf.stack([tf.minimum(state, 3), tokens], -1)), state + 1
 
     return table.numpy(), step
@@ -89,8 +89,8 @@ def test_few_beams_find_the_likeliest_words_and_never_overstate_them(seed):
 def test_rows_do_not_mix():
     _, step = toy(1)
 
-    def shifted(tokens, state):
-        logits, new = step(tokens, state[0])
+    def shifted(tokens, state, memory):
+        logits, new = step(tokens, state[0], memory)
         return logits + state[1], [new, state[1]]
 
     bias = tf.constant([[0.0] * 10, [0.0] * 7 + [3.0] * 3])

@@ -58,6 +58,8 @@ WRONG = {
     "train.ema=1": "`train.ema` must be between 0 and 0.99999; got 1.0.",
     "train.seed=-1": "`train.seed` must be between 0 and",
     "search.beam_size=0": "`search.beam_size` must be between 1 and 100; got 0.",
+    "search.n_best=0": "`search.n_best` must be at least 1; got 0.",
+    "search.n_best=3 search.beam_size=2": "`search.n_best` must be at most `search.beam_size` 2; got 3. Ask for fewer answers",
     "search.top_p=0": "`search.top_p` must be above 0 and at most 1; got 0.0.",
     "search.temperature=1 search.beam_size=4": "sampling (`search.temperature` 1) and beam search (`search.beam_size` 4) "
                                                "exclude each other. Set one of them: temperature 0, or beam_size 1.",

@@ -177,14 +177,14 @@ def test_a_target_that_is_said_perfectly_comes_back_as_it_was(kind, settings):
     outputs, last = target.prepare(tf.constant(raws)).outputs, tf.constant(raws)[:, :1] if np.ndim(raws) > 1 else None
     known = tf.concat([outputs, outputs[:, -1:]], axis=1)
 
-    def step(inputs, state):
+    def step(inputs, state, memory):
         position, row = state
         said = tf.gather(tf.gather(known, row), tf.minimum(position, known.shape[1] - 1), batch_dims=1)
         return SAID[kind](target, said), [position + 1, row]
 
     rows = tf.range(len(raws))
     for search in (Search(), Search(beam_size=3)):
-        found = target.search(step, [tf.zeros_like(rows), rows], tf.fill([len(raws)], 100), search, tf.zeros([2], tf.int32),
+        found = target.search(step, [tf.zeros_like(rows), rows], (), tf.fill([len(raws)], 100), search, tf.zeros([2], tf.int32),
                               last=last)
         rendered = {name: value.numpy() for name, value in target.render(found).items()}
         for answer, raw in zip(target.answers(rendered, search), raws, strict=True):

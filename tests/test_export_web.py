@@ -69,7 +69,7 @@ def test_node_translates_with_the_page_s_module_as_keras_does(run, page, answere
     answers, predictor = answered["text"], load(run.path)
     assert [answer["greedy"]["answers"][0]["text"] for answer in answers] == predictor.translate(TEXTS)
     beams = [[one["text"] for one in answer["beam"]["answers"]] for answer in answers]
-    assert beams == [answer.texts for answer in predictor.with_search(beam_size=4).predict(TEXTS)]
+    assert beams == [answer.texts for answer in predictor.with_search(beam_size=4, n_best=4).predict(TEXTS)]
     phone = PhoneFile(page / "model.tflite")
     assert [answer["greedy"]["answers"][0]["score"] for answer in answers] == pytest.approx(
         [phone.translate(text).scores[0] for text in TEXTS], abs=1e-4)

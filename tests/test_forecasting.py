@@ -75,7 +75,7 @@ def test_a_forecast_is_the_steps_of_the_training_model_that_is_given_its_own_ans
         if t < 5:
             given = tf.concat([given, target.next_input(logits[:, -1], inputs[:, t + 1])[:, None]], axis=1)
     encoded = core.encode(prepared)
-    found = target.search(lambda x, state: core.step(x, state, None), encoded.state, core.source.lengths(prepared), Search(),
+    found = target.search(core.step, encoded.state, (), core.source.lengths(prepared), Search(),
                           tf.zeros([2], tf.int32), last=core.source.last(sources))
     np.testing.assert_allclose(found.values, logits, atol=1e-5)
     assert known == (1 if "series.targets=b" in settings else 2)

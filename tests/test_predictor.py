@@ -34,9 +34,9 @@ def test_one_beam_without_length_penalty_is_greedy_search(settings):
     prepared = core.source.prepare(texts)
     encoded = core.encode(prepared)
     memory = core.decoder.remember(encoded)
-    found = beam(lambda tokens, state: core.step(tokens, state, memory), encoded.state,
+    found = beam(core.step, encoded.state,
                  answer_limits(core.source.lengths(prepared), predictor.search), predictor.search,
-                 core.target.symbols._replace(banned=() if core.copies else (UNK,)))
+                 core.target.symbols._replace(banned=() if core.copies else (UNK,)), memory)
     expected = core.target.render(found, core.copied(texts, encoded, found))["text"].numpy()
     greedy = predictor(texts)
     assert greedy["text"].numpy().tolist() == expected.tolist()
@@ -46,7 +46,7 @@ def test_one_beam_without_length_penalty_is_greedy_search(settings):
 def test_more_beams_find_what_is_at_least_as_likely():
     predictor = made(KINDS[0]).with_search(length_penalty=0.0)
     texts = tf.constant(SENTENCES[:7])
-    scores = [predictor.with_search(beam_size=beams)(texts)["score"].numpy() for beams in (1, 12)]
+    scores = [predictor.with_search(beam_size=beams, n_best=beams)(texts)["score"].numpy() for beams in (1, 12)]
     assert (scores[1][:, 0] >= scores[0][:, 0] - 1e-4).all()
     assert (np.diff(scores[1], axis=1) <= 0).all()
 
@@ -121,7 +121,7 @@ def test_an_unknown_word_becomes_the_source_word_that_attention_weighs_most(trai
                        for t, token in enumerate(said[1:]) if token != 3)
     [answer] = predictor.translate([sentence])
     assert answer == expected.strip() and "<unk>" not in answer
-    best = predictor.with_search(beam_size=3).predict([sentence])[0]
+    best = predictor.with_search(beam_size=3, n_best=3).predict([sentence])[0]
     assert not any("<unk>" in text for text in best.texts)
 
 

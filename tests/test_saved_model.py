@@ -98,7 +98,7 @@ def test_translate_is_the_predictor(exported):
 
 def test_translate_n_best_is_the_predictor_with_five_beams(exported):
     predictor, found = exported
-    texts, scores = texts_and_scores(predictor.with_search(beam_size=5)(tf.constant(SENTENCES)))
+    texts, scores = texts_and_scores(predictor.with_search(beam_size=5, n_best=5)(tf.constant(SENTENCES)))
     assert found["n_best"]["text"] == texts
     np.testing.assert_array_equal(np.float32(found["n_best"]["score"]), scores)
 

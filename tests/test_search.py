@@ -8,7 +8,8 @@ import pytest
 import tensorflow as tf
 
 from keras_s2s.config import Search
-from keras_s2s.search import (NEVER, Symbols, answer_limits, beam, greedy, repeat_rows, roll_out, sample, search)
+from keras_s2s.search import NEVER, Symbols, answer_limits, beam, greedy, roll_out, sample, search
+from keras_s2s.stepping import repeat_rows, row_count
 
 PAD, BOS, EOS = 0, 2, 3
 ALPHABET = "abcdefghijklmnopqrstuvwxyz"
@@ -21,7 +22,7 @@ def spelling(words):
     for row, word in zip(ids, words):
         row[:len(word)] = [FIRST + ALPHABET.index(letter) for letter in word]
 
-    def step(tokens, state):
+    def step(tokens, state, memory):
         said = tf.gather(state["word"], state["position"], batch_dims=1)
         position = tf.minimum(state["position"] + 1, ids.shape[1] - 1)
         return 20 * tf.one_hot(said, FIRST + 26), {"position": position, "word": state["word"]}
@@ -35,7 +36,7 @@ def read(tokens):
 
 def markov(table):
     """A model whose next token depends on the last one alone: table [V, V] of logits; the state counts the steps."""
-    return lambda tokens, state: (tf.gather(tf.constant(table, tf.float32), tokens), [state[0] + 1])
+    return lambda tokens, state, memory: (tf.gather(tf.constant(table, tf.float32), tokens), [state[0] + 1])
 
 
 def random_markov(seed, vocabulary_size=7, scale=2.0):
@@ -71,7 +72,7 @@ def answers(found):
 def test_search_spells_the_words_of_a_fake_model(beam_size):
     words = ["sequentially", "a", "", "hindi"]
     step, state = spelling(words)
-    found = search(step, state, tf.fill([4], 30), Search(beam_size=beam_size, max_length=20))
+    found = search(step, state, tf.fill([4], 30), Search(beam_size=beam_size, n_best=beam_size, max_length=20))
     assert [read(row[0]) for row in found.tokens] == words
     assert found.lengths[:, 0].numpy().tolist() == [12, 1, 0, 5]
     assert found.tokens.shape == (4, beam_size, 20) and found.tokens.dtype == tf.int32
@@ -81,7 +82,7 @@ def test_search_spells_the_words_of_a_fake_model(beam_size):
 @pytest.mark.parametrize("beam_size", [1, 3])
 def test_each_sentence_keeps_its_own_limit(beam_size):
     step, state = spelling(["sequentially"] * 4)
-    found = search(step, state, tf.constant([3, 12, 100, 0]), Search(beam_size=beam_size, max_length=13))
+    found = search(step, state, tf.constant([3, 12, 100, 0]), Search(beam_size=beam_size, n_best=beam_size, max_length=13))
     assert [read(row[0]) for row in found.tokens] == ["seq", "sequentially", "sequentially", "s"]
     assert int(tf.reduce_max(found.lengths[0])) <= 3
 
@@ -94,7 +95,7 @@ def test_beam_search_leaves_the_garden_path_that_greedy_takes():
     p[6, EOS] = 1.0
     step = markov(np.log(p))
     greedily = greedy(step, no_state(1), tf.constant([5]), Search(length_penalty=0))
-    best = beam(step, no_state(1), tf.constant([5]), Search(beam_size=2, length_penalty=0))
+    best = beam(step, no_state(1), tf.constant([5]), Search(beam_size=2, n_best=2, length_penalty=0))
     assert answers(best)[0][0] == (5, 6)
     np.testing.assert_allclose(best.log_probabilities[0, 0], math.log(0.38), atol=1e-3)
     assert best.log_probabilities[0, 0] > greedily.log_probabilities[0, 0]
@@ -103,12 +104,12 @@ def test_beam_search_leaves_the_garden_path_that_greedy_takes():
 @pytest.mark.parametrize("alpha", [0.0, 0.6, 2.0])
 @pytest.mark.parametrize("n", [0, 1, 2])
 def test_a_wide_beam_equals_exhaustive_search(alpha, n):
-    settings = Search(beam_size=100, length_penalty=alpha, no_repeat_ngram=n, max_length=4)
+    settings = Search(beam_size=100, n_best=100, length_penalty=alpha, no_repeat_ngram=n, max_length=4)
     for seed in range(3):
         tables = np.random.default_rng(seed).normal(size=(4, 6, 6)) * 2  # of each step; the words are 1, 4 and 5
         tables[:, :, [PAD, BOS]] = -40  # exhaustive() says neither
 
-        def step(tokens, state):
+        def step(tokens, state, memory):
             return tf.gather_nd(tf.constant(tables, tf.float32), tf.stack([state[0], tokens], -1)), [state[0] + 1]
 
         found = beam(step, no_state(2), tf.constant([4, 2]), settings)
@@ -135,7 +136,7 @@ def test_beams_of_one_are_greedy_search():
 def test_a_wider_beam_is_seldom_worse_and_its_scores_descend():
     totals = []
     for beam_size in (1, 3, 10):
-        settings = Search(beam_size=beam_size, max_length=8)
+        settings = Search(beam_size=beam_size, n_best=beam_size, max_length=8)
         found = [beam(random_markov(seed), no_state(1), tf.constant([8]), settings) for seed in range(20)]
         assert all(np.all(np.diff(f.scores[0]) <= 0) for f in found)
         assert all(len(set(answers(f)[0])) == beam_size for f in found)
@@ -145,9 +146,9 @@ def test_a_wider_beam_is_seldom_worse_and_its_scores_descend():
 
 def test_fewer_hypotheses_asked_for_are_the_same_ones():
     for seed in range(10):
-        settings, limits = Search(beam_size=5, max_length=10), tf.constant([10, 6])
-        every = search(random_markov(seed), no_state(2), limits, settings)
-        first = search(random_markov(seed), no_state(2), limits, settings, n_best=2)
+        limits = tf.constant([10, 6])
+        every, first = (search(random_markov(seed), no_state(2), limits, Search(beam_size=5, n_best=n_best, max_length=10))
+                        for n_best in (5, 2))
         assert first.tokens.shape == (2, 2, 10)
         assert answers(first) == [row[:2] for row in answers(every)]
         np.testing.assert_array_equal(first.scores, every.scores[:, :2])
@@ -160,11 +161,11 @@ def test_fewer_hypotheses_need_fewer_steps():
     for n_best in (1, 4):
         calls = []
 
-        def step(tokens, state):
+        def step(tokens, state, memory):
             calls.append(1)
-            return markov(np.log(p))(tokens, state)
+            return markov(np.log(p))(tokens, state, memory)
 
-        search(step, no_state(1), tf.constant([50]), Search(beam_size=4, max_length=50), n_best=n_best)
+        search(step, no_state(1), tf.constant([50]), Search(beam_size=4, n_best=n_best, max_length=50))
         steps[n_best] = len(calls)
     assert steps[1] < steps[4] < 50
 
@@ -175,20 +176,20 @@ def test_the_length_penalty_changes_the_choice_as_computed_by_hand():
     p[4, [5, 1]] = 0.8, 0.2
     p[5, EOS] = 1.0
     step, limits = markov(np.log(p)), tf.constant([10])
-    short = beam(step, no_state(1), limits, Search(beam_size=3, length_penalty=0, max_length=10))
-    long = beam(step, no_state(1), limits, Search(beam_size=3, length_penalty=1.5, max_length=10))
+    short = beam(step, no_state(1), limits, Search(beam_size=3, n_best=3, length_penalty=0, max_length=10))
+    long = beam(step, no_state(1), limits, Search(beam_size=3, n_best=3, length_penalty=1.5, max_length=10))
     assert answers(short)[0][0] == () and answers(long)[0][0] == (4, 5)
     np.testing.assert_allclose(short.scores[0, 0], math.log(0.5), rtol=1e-4)
     np.testing.assert_allclose(long.scores[0, 0], math.log(0.4) / (8 / 6) ** 1.5, rtol=1e-4)  # |Y| = 3, EOS counted
     np.testing.assert_allclose(long.log_probabilities[0, 0], math.log(0.4), rtol=1e-4)
 
 
-@pytest.mark.parametrize("settings", [Search(max_length=12), Search(max_length=12, beam_size=4, no_repeat_ngram=2)])
+@pytest.mark.parametrize("settings", [Search(max_length=12), Search(max_length=12, beam_size=4, n_best=4, no_repeat_ngram=2)])
 def test_a_sentence_alone_and_in_a_batch_gets_the_same_answer(settings):
     tables = np.random.default_rng(5).normal(size=(6, 8, 8)).astype(np.float32) * 2
     limits = np.array([12, 1, 7, 12, 3, 9], np.int32)
 
-    def step(tokens, state):
+    def step(tokens, state, memory):
         return tf.gather(state["table"], tokens, batch_dims=1), state
 
     together = search(step, {"table": tf.constant(tables)}, tf.constant(limits), settings)
@@ -198,13 +199,59 @@ def test_a_sentence_alone_and_in_a_batch_gets_the_same_answer(settings):
         np.testing.assert_allclose(alone.scores[0], together.scores[b], rtol=1e-6)
 
 
+@pytest.mark.parametrize("settings", [Search(), Search(beam_size=3, n_best=2), Search(no_repeat_ngram=2, beam_size=2)])
+def test_rows_that_are_done_leave_a_batch_of_open_size_and_nothing_else_changes(settings):
+    words = [(ALPHABET * 3)[i:i + 1 + i * i // 22] for i in range(24)]  # most are short, the longest has 25 letters
+    step, state = spelling(words[::-1])
+    rows = tf.Variable(0)
+
+    def counted(tokens, state, memory):
+        rows.assign_add(tf.size(tokens))
+        logits, state = step(tokens, state, memory)
+        return logits + tf.repeat(memory, tf.size(tokens) // tf.size(memory))[:, None], state  # which p does not depend on
+
+    def answer(position, word, limits):
+        found = search(counted, {"position": position, "word": word}, limits, settings, memory=tf.cast(limits, tf.float32))
+        return tf.nest.map_structure(tf.identity, found)
+
+    open_size = tf.function(answer, input_signature=[
+        tf.TensorSpec([None], tf.int32), tf.TensorSpec([None, None], tf.int32), tf.TensorSpec([None], tf.int32)])
+    limits = tf.range(60, 36, -1)
+    taken = []
+    for run in (answer, open_size):
+        rows.assign(0)
+        taken.append((run(state["position"], state["word"], limits), int(rows)))
+    (plain, rows_of_all), (found, rows_of_some) = taken
+    assert [read(row[0]) for row in found.tokens] == words[::-1]
+    np.testing.assert_array_equal(found.lengths, plain.lengths)
+    np.testing.assert_array_equal(found.tokens, plain.tokens[:, :, :60])
+    np.testing.assert_allclose(found.scores, plain.scores, rtol=1e-5)
+    assert rows_of_some < 0.55 * rows_of_all
+
+
+@pytest.mark.parametrize("settings", [Search(max_length=9), Search(max_length=9, beam_size=4, n_best=3)])
+def test_in_an_open_batch_each_row_keeps_its_own_memory_and_state(settings):
+    fixed, open_size = Toy(settings, 50), Toy(settings, None)
+    for seed in range(3):
+        random = np.random.default_rng(seed)
+        outputs, limits = random.normal(size=(50, 5, 8)).astype(np.float32), random.integers(1, 10, 50).astype(np.int32)
+        one, other = fixed.answer(outputs, limits), open_size.answer(outputs, limits)
+        np.testing.assert_array_equal(one["tokens"], other["tokens"])
+        np.testing.assert_allclose(one["scores"], other["scores"], rtol=1e-5)
+
+
+def test_an_empty_batch_of_open_size_has_no_answers():
+    found = Toy(Search(beam_size=2, n_best=2), None).answer(np.zeros((0, 5, 8), np.float32), np.zeros(0, np.int32))
+    assert found["tokens"].shape[:2] == (0, 2)
+
+
 @pytest.mark.parametrize("beam_size", [1, 4])
 @pytest.mark.parametrize("n", [1, 2, 3])
 def test_no_ngram_is_said_twice(n, beam_size):
     table = np.random.default_rng(n).normal(size=(8, 8))
     table[:, EOS] = -5  # it would babble on
     found = search(markov(table), no_state(2), tf.constant([20, 20]),
-                   Search(no_repeat_ngram=n, beam_size=beam_size, max_length=20))
+                   Search(no_repeat_ngram=n, beam_size=beam_size, n_best=beam_size, max_length=20))
     assert int(tf.reduce_max(found.lengths)) >= 4
     for answer in itertools.chain(*answers(found)):
         grams = [answer[i:i + n] for i in range(len(answer) - n + 1)]
@@ -221,7 +268,7 @@ def test_the_end_is_never_forbidden():
     assert answers(found) == [[(4,)]]
 
 
-@pytest.mark.parametrize("settings", [Search(), Search(beam_size=3), Search(temperature=1.0)])
+@pytest.mark.parametrize("settings", [Search(), Search(beam_size=3, n_best=3), Search(temperature=1.0)])
 def test_pad_bos_and_banned_tokens_are_never_said(settings):
     table = np.zeros((6, 6))
     table[:, [PAD, 1, BOS]] = 9.0
@@ -237,7 +284,7 @@ def test_equals_are_decided_for_the_lowest_id():
     table[:, EOS] = -9.0
     symbols = Symbols(banned=(1,))
     line = search(markov(table), no_state(1), tf.constant([3]), Search(max_length=3), symbols=symbols)
-    beams = search(markov(table), no_state(1), tf.constant([3]), Search(max_length=3, beam_size=4), symbols=symbols)
+    beams = search(markov(table), no_state(1), tf.constant([3]), Search(max_length=3, beam_size=4, n_best=4), symbols=symbols)
     assert answers(line)[0] == [(4, 4, 4)]
     assert answers(beams)[0] == [(4, 4, 4), (4, 4, 5), (4, 4, 6), (4, 5, 4)]
 
@@ -245,12 +292,12 @@ def test_equals_are_decided_for_the_lowest_id():
 def test_half_precision_logits_and_lists_for_tuples_are_welcome():
     step = random_markov(1)
 
-    def half(tokens, state):
-        logits, state = step(tokens, state)
+    def half(tokens, state, memory):
+        logits, state = step(tokens, state, memory)
         return tf.cast(logits, tf.float16), list(state)
 
     for beam_size in (1, 2):
-        settings = Search(beam_size=beam_size, max_length=6)
+        settings = Search(beam_size=beam_size, n_best=beam_size, max_length=6)
         found = search(half, (tf.zeros(2, tf.int32),), tf.constant([6, 6]), settings)
         assert found.scores.dtype == tf.float32
         assert answers(found) == answers(search(step, no_state(2), tf.constant([6, 6]), settings))
@@ -302,16 +349,10 @@ def test_sampling_without_seed_or_temperature_is_refused_with_the_remedy():
         sample(step, state, limits, Search(), (1, 2))
 
 
-def test_hypotheses_beyond_the_beam_are_refused():
-    for n_best in (0, 4):
-        with pytest.raises(ValueError, match=f"between 1 and `search.beam_size` 3; got {n_best}"):
-            search(random_markov(0), no_state(1), tf.constant([3]), Search(beam_size=3), n_best=n_best)
-
-
 def test_a_vocabulary_of_unknown_size_is_refused():
     @tf.function(input_signature=[tf.TensorSpec([None, None])])
     def run(table):
-        return greedy(lambda tokens, state: (tf.gather(table, tokens), state), [], tf.constant([3]), Search()).tokens
+        return greedy(lambda tokens, state, memory: (tf.gather(table, tokens), state), [], tf.constant([3]), Search()).tokens
 
     with pytest.raises(ValueError, match="last axis"):
         run(tf.zeros([5, 5]))
@@ -354,26 +395,25 @@ class Toy(tf.Module):
         self.answer = tf.function(self._answer, input_signature=[
             tf.TensorSpec([batch, 5, units], tf.float32, "outputs"), tf.TensorSpec([batch], tf.int32, "limits")])
 
+    def step(self, tokens, state, memory):
+        (h, c), (outputs, mask) = state, memory
+        gates = tf.gather(self.embedding, tokens) @ self.kernel + h @ self.recurrent
+        i, f, g, o = tf.split(gates, 4, axis=1)
+        c = tf.sigmoid(f) * c + tf.sigmoid(i) * tf.tanh(g)
+        h = tf.sigmoid(o) * tf.tanh(c)
+        queries = tf.reshape(h, [row_count(outputs), -1, 1, h.shape[1]])  # [B, K, 1, H]
+        scores = tf.where(mask[:, None], tf.reduce_sum(outputs[:, None] * queries, -1), -1e9)  # [B, K, S]
+        context = tf.reduce_sum(tf.nn.softmax(scores)[..., None] * outputs[:, None], 2)
+        return tf.concat([h, tf.reshape(context, [-1, h.shape[1]])], 1) @ self.output, [h, c]
+
     def _answer(self, outputs, limits):
-        encoded = repeat_rows((outputs, outputs[:, :, 0] < 1.5), self.settings.beam_size)
-
-        def step(tokens, state):
-            h, c = state
-            gates = tf.gather(self.embedding, tokens) @ self.kernel + h @ self.recurrent
-            i, f, g, o = tf.split(gates, 4, axis=1)
-            c = tf.sigmoid(f) * c + tf.sigmoid(i) * tf.tanh(g)
-            h = tf.sigmoid(o) * tf.tanh(c)
-            scores = tf.reduce_sum(encoded[0] * h[:, None], -1)
-            context = tf.reduce_sum(tf.nn.softmax(tf.where(encoded[1], scores, -1e9))[:, :, None] * encoded[0], 1)
-            return tf.concat([h, context], 1) @ self.output, [h, c]
-
-        state = [outputs[:, 0], tf.zeros_like(outputs[:, 0])]
-        return search(step, state, limits, self.settings, symbols=Symbols(banned=(1,)))._asdict()
+        state, memory = [outputs[:, 0], tf.zeros_like(outputs[:, 0])], (outputs, outputs[:, :, 0] < 1.5)
+        return search(self.step, state, limits, self.settings, memory=memory, symbols=Symbols(banned=(1,)))._asdict()
 
 
 @pytest.mark.parametrize("settings", [
-    Search(max_length=12), Search(max_length=12, no_repeat_ngram=3), Search(max_length=12, beam_size=4),
-    Search(max_length=12, beam_size=3, no_repeat_ngram=3)], ids=["greedy", "greedy-3", "beam", "beam-3"])
+    Search(max_length=12), Search(max_length=12, no_repeat_ngram=3), Search(max_length=12, beam_size=4, n_best=4),
+    Search(max_length=12, beam_size=3, n_best=3, no_repeat_ngram=3)], ids=["greedy", "greedy-3", "beam", "beam-3"])
 def test_search_converts_to_tflite_builtins_and_answers_alike(settings, tmp_path):
     interpreter = pytest.importorskip("ai_edge_litert.interpreter")
     model = Toy(settings, batch=1)

@@ -61,7 +61,12 @@ class TextSource(Tokenized, Source):
         return keras.Input((None,), dtype="int32", name="source")
 
     def __call__(self, prepared):
-        return self.vectors(prepared), ops.not_equal(prepared, PAD)
+        return self.vectors(prepared), self._real(prepared)
+
+    @staticmethod
+    def _real(prepared):
+        """The mask; the first step of an empty sentence counts, for cuDNN and attention want one."""
+        return ops.concatenate([ops.ones_like(prepared[:, :1], dtype="bool"), ops.not_equal(prepared[:, 1:], PAD)], axis=1)
 
 
 def _padded(steps: tf.RaggedTensor, padding: int | str) -> tf.Tensor:

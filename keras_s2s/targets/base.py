@@ -2,7 +2,7 @@
 
     raw --prepare--> Teaching(inputs, outputs, weights)          the shift, the padding, the loss weights: here only
     inputs --embed--> vectors [B, T, E] --decoder--> outputs [B, T, H] --project--> logits --loss--> [B, T]
-    search(step, state) --> found --render--> raw
+    search(step, state, memory) --> found --render--> raw
 """
 
 from __future__ import annotations
@@ -94,9 +94,9 @@ class Target(Kind):
         """Answers to a source that a search follows at once."""
         return settings.beam_size
 
-    def search(self, step: Callable, state: Any, source_lengths: tf.Tensor, settings: Search, seed: tf.Tensor,
+    def search(self, step: Callable, state: Any, memory: Any, source_lengths: tf.Tensor, settings: Search, seed: tf.Tensor,
                gaps: bool = False, last: Any = None) -> Any:
-        """Finds answers by step(inputs [N], state) -> logits [N, V], state, over any state tree; with gaps on request.
+        """Finds answers by step(inputs [N], state, memory) -> logits [N, V], state; see search.py. With gaps on request.
         `last` is what the source says that the answer goes on from."""
         raise NotImplementedError
 

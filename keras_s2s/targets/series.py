@@ -134,14 +134,14 @@ class SeriesTarget(Target):
     def beams(self, settings: Search) -> int:
         return 1
 
-    def search(self, step, state, source_lengths: tf.Tensor, settings: Search, seed: tf.Tensor,
+    def search(self, step, state, memory, source_lengths: tf.Tensor, settings: Search, seed: tf.Tensor,
                gaps: bool = False, last: Any = None) -> Rolled:
         """Rolls the forecast out from the last raw step [B, 1, 1 + columns read]."""
         ahead = tf.range(1, self.config.series.horizon + 1)[None]
         times = last[..., 0] + tf.cast(ahead, last.dtype) * tf.constant(self.scaling.layout.step, last.dtype)
-        return Rolled(self.roll(step, state, last[..., 1:], minutes(times)), last)
+        return Rolled(self.roll(step, state, memory, last[..., 1:], minutes(times)), last)
 
-    def roll(self, step, state, last: tf.Tensor, times: tf.Tensor) -> tf.Tensor:
+    def roll(self, step, state, memory, last: tf.Tensor, times: tf.Tensor) -> tf.Tensor:
         """From the last values [B, 1, columns read] and the minutes [B, H] to be forecast -> scaled values [B, H, F * Q]."""
         values = tf.gather(last, self.places, axis=-1)
         first = self.scaling.scaled(values, values)[:, 0]
@@ -151,7 +151,7 @@ class SeriesTarget(Target):
             t, state = state
             given = self.line(values) if self.config.series.feedback else first
             inputs = given if told is None else tf.concat([given, tf.gather(told, t, axis=1)], axis=-1)
-            values, state = step(inputs, state)
+            values, state = step(inputs, state, memory)
             return values, [t + 1, state]
 
         return roll_out(advance, tf.repeat(first, len(self.quantiles), axis=-1), [tf.constant(0), state],

@@ -98,14 +98,15 @@ class TextTarget(Tokenized, Target):
     def copies(self) -> bool:
         return self.tokenizer.whole_words
 
-    def search(self, step, state, source_lengths: tf.Tensor, settings: Search, seed: tf.Tensor,
+    def search(self, step, state, memory, source_lengths: tf.Tensor, settings: Search, seed: tf.Tensor,
                gaps: bool = False, last: Any = None) -> Hypotheses:
         symbols = self.symbols._replace(banned=()) if gaps else self.symbols
-        return search(step, state, answer_limits(source_lengths, settings), settings, symbols=symbols, seed=seed)
+        limits = answer_limits(source_lengths, settings)
+        return search(step, state, limits, settings, memory=memory, symbols=symbols, seed=seed)
 
-    def next_words(self, step, state, rows: Any, beams: int) -> Hypotheses:
+    def next_words(self, step, state, memory, rows: Any, beams: int) -> Hypotheses:
         """The likeliest words that an answer begins with, as `suggesting.next_words` finds them."""
-        return next_words(step, state, rows, beams, PIECES, Spelling(*self.tokenizer.spaces()), self.symbols)
+        return next_words(step, state, rows, beams, PIECES, Spelling(*self.tokenizer.spaces()), self.symbols, memory)
 
     def taught(self, found: Hypotheses) -> tf.Tensor:
         """BOS and the answers but for their last tokens, as long as the longest answer."""
@@ -126,4 +127,4 @@ class TextTarget(Tokenized, Target):
                 for words, scores in zip(rendered["text"], rendered["score"])]
 
     def nothing(self, settings: Search) -> Answer:
-        return Answer([""] * settings.beam_size, [0.0] * settings.beam_size)
+        return Answer([""] * settings.n_best, [0.0] * settings.n_best)
