@@ -1,5 +1,6 @@
 """What a person sees where standard error is no terminal, and where it is."""
 
+import importlib
 import os
 import subprocess
 import sys
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from keras_s2s.terminal import Bar
+from keras_s2s.terminal import Bar, without
 
 
 def test_without_a_terminal_only_what_takes_long_is_told_in_plain_lines(capsys, monkeypatch):
@@ -47,3 +48,18 @@ def test_tensorflow_is_loaded_without_a_word():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(__file__).parents[1],
                           env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "0"})
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_a_package_left_out_is_not_found_within_and_found_after_unless_it_was_there_before():
+    sys.modules.pop("colorsys", None)
+    with without("colorsys"), pytest.raises(ImportError):
+        importlib.import_module("colorsys")
+    module = importlib.import_module("colorsys")
+    with without("colorsys"):
+        assert importlib.import_module("colorsys") is module
+    assert sys.modules["colorsys"] is module
+
+
+def test_tensorflow_is_loaded_without_matplotlib():
+    code = "import sys; from keras_s2s.terminal import load_tensorflow; load_tensorflow(); print('matplotlib' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "False"

@@ -1,15 +1,16 @@
 """How fast a run answers from the command line, beside JoeyNMT: python -m tests.benchmarks.answering RUN [--peers FOLDER]
 
-The run's test set, greedy and with beam 5: sentences a second of the search alone and of the whole command, start-up included;
-the SavedModel in batches, as a server would ask it. JoeyNMT has a model of the same sizes over the same tokens, trained for
-some minutes, so that its answers are of a sensible length; that length is printed beside.
+The run's test set, greedy and with beam 5: sentences a second of the search alone, of a second search with the graph that the
+first one traced, and of the whole command, start-up included, with its CPU seconds (which a busy machine disturbs least); the
+SavedModel in batches, as a server would ask it. JoeyNMT has a model of the same sizes over the same tokens, trained for some
+minutes, so that its answers are of a sensible length.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -20,6 +21,19 @@ from tests.benchmarks import joeynmt
 ROOT = Path(__file__).resolve().parents[2]
 BEAMS = (1, 5)
 UPDATES = 400  # of JoeyNMT before it answers
+TRANSLATE = "import sys; from keras_s2s.cli import main; sys.exit(main())"
+TWICE = """
+import sys, time
+from keras_s2s.terminal import load_tensorflow
+load_tensorflow()
+from keras_s2s.run import load
+predictor = load(sys.argv[1]).with_search(beam_size=int(sys.argv[2]))
+sources = sys.stdin.read().split(chr(10))
+for _ in range(2):
+    begun = time.perf_counter()
+    predictor.predict(sources)
+    print(time.perf_counter() - begun)
+"""
 
 
 def main() -> None:
@@ -33,14 +47,22 @@ def main() -> None:
     print(f"{len(sources):,} sentences; load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     peer = prepared_peer(arguments.run, sets, arguments.peers) if arguments.peers else None
     for beam in BEAMS:
-        rows = {"keras_s2s": ours(arguments.run, sources, beam)}
+        contenders = {"keras_s2s": lambda: ours(arguments.run, sources, beam)}
         if beam == 1:
-            rows["SavedModel"] = served(arguments.run / "export" / "saved_model", sources)
+            contenders["SavedModel"] = lambda: served(arguments.run / "export" / "saved_model", sources)
         if peer:
-            rows["joeynmt"] = peer.translate("test", beam)
-        for name, (search, whole) in rows.items():
-            ratio = f"   {rows['keras_s2s'][0] / search:.2f} x slower than keras_s2s" if name != "keras_s2s" else ""
-            print(f"beam {beam}  {name:<11}{search:>9,.0f} sentences/s{len(sources) / whole:>9,.0f} with start-up{ratio}", flush=True)
+            contenders["joeynmt"] = lambda: (*peer.translate("test", beam), None)
+        for name, contend in contenders.items():
+            before = cpu()
+            search, whole, again = contend()
+            print(f"beam {beam}  {name:<11}{search:>7,.0f} sentences/s" + (f", {again:,.0f} again" if again else "")
+                  + f"; whole command {whole:.1f} s, {cpu() - before:.1f} s of CPU in all", flush=True)
+
+
+def cpu() -> float:
+    """Seconds of this process and of those it has waited for."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_CHILDREN, resource.RUSAGE_SELF)]
+    return sum(part.ru_utime + part.ru_stime for part in used)
 
 
 def pairs_of(path: Path) -> list[tuple[str, str]]:
@@ -48,19 +70,20 @@ def pairs_of(path: Path) -> list[tuple[str, str]]:
     return [tuple(line.split("\t")[:2]) for line in lines if line]  # type: ignore[misc]
 
 
-def ours(run: Path, sources: list[str], beam: int) -> tuple[float, float]:
-    """Of the search, as `evaluate` times it, and of `keras-s2s translate` as a whole."""
-    command = [sys.executable, "-c", "import sys; from keras_s2s.cli import main; sys.exit(main())"]
+def ours(run: Path, sources: list[str], beam: int) -> tuple[float, float, float]:
+    """Sentences a second of the search, seconds of `keras-s2s translate`, sentences a second of a second search."""
+    def say(code: str, *arguments: str) -> str:
+        return subprocess.run([sys.executable, "-c", code, *arguments], input="\n".join(sources), text=True, cwd=ROOT,
+                              capture_output=True, check=True).stdout
+
     begun = time.perf_counter()
-    subprocess.run([*command, "translate", str(run), "--beam-size", str(beam)], input="\n".join(sources) + "\n", text=True,
-                   cwd=ROOT, capture_output=True, check=True)
+    say(TRANSLATE, "translate", str(run), "--beam-size", str(beam))
     whole = time.perf_counter() - begun
-    said = subprocess.run([*command, "evaluate", str(run), "--beam-size", str(beam), "--json", "--data",
-                           str(run / "data" / "test.tsv")], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    return len(sources) / next(iter(json.loads(said).values()))["seconds"], whole
+    first, again = map(float, say(TWICE, str(run), str(beam)).split())
+    return len(sources) / first, whole, len(sources) / again
 
 
-def served(path: Path, sources: list[str], rows: int = 128) -> tuple[float, float]:
+def served(path: Path, sources: list[str], rows: int = 256) -> tuple[float, float, None]:
     """The SavedModel's `translate` in this process, by length, after a first call."""
     from keras_s2s.terminal import load_tensorflow, quiet
 
@@ -76,7 +99,7 @@ def served(path: Path, sources: list[str], rows: int = 128) -> tuple[float, floa
     for start in range(0, len(order), rows):
         translate(text=tf.constant(order[start:start + rows]))["text"].numpy()
     end = time.perf_counter()
-    return len(sources) / (end - ready), end - begun
+    return len(sources) / (end - ready), end - begun, None
 
 
 def prepared_peer(run: Path, sets: dict[str, list[tuple[str, str]]], folder: Path) -> joeynmt.Peer:
