@@ -10,8 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from keras_s2s import metrics
-from keras_s2s.config import Config, Search
+from keras_s2s.config import Config, Search, require
 from keras_s2s.corpora import corpus_of
 from keras_s2s.reading import Log
 from keras_s2s.run import Run, load
@@ -75,30 +74,41 @@ def evaluate(arguments: argparse.Namespace, search: Search) -> int:
 
 
 def compare(arguments: argparse.Namespace, searches: Sequence[Search]) -> int:
-    """Scores two runs on the same pairs, each by its own search; says whether their difference is more than chance."""
-    from keras_s2s.scoring.text import translate_rows
-
-    first = Run.open(arguments.runs[0])
-    scoring_of(first.config).require_translations()
-    with sets(first, arguments) as found:
-        name, rows = next(iter((key, rows) for key, rows in found.items() if arguments.data or key != "dev"), (None, None))
-        if rows is None:
-            raise ValueError(f"{first.path} has no test set. Give pairs with --data FILE.")
-        done = [translate_rows(load(path, search), rows, str(path)) for path, search in zip(arguments.runs, searches)]
-    results: dict[str, Any] = {"data": name, "runs": [str(path) for path in arguments.runs]}
-    for metric in ("bleu", "chrf"):
-        compared = metrics.paired_bootstrap(done[0].hypotheses, done[1].hypotheses, done[0].references, metric)
-        results[metric] = {"scores": [compared.score_a, compared.score_b], "difference": compared.difference,
-                           "interval": [compared.interval.low, compared.interval.high], "p_value": compared.p_value}
+    """Scores two runs on the same answers, each by its own search; says whether their difference is more than chance."""
+    runs = [Run.open(path) for path in arguments.runs]
+    scoring, other = (scoring_of(run.config) for run in runs)
+    said = " and ".join(f"{run.config.data.source} to {run.config.data.target}" for run in runs)
+    require(type(scoring) is type(other), f"runs must answer alike to be compared; these go from {said}.")
+    with contextlib.ExitStack() as stack:
+        asked = runs if scoring.own_rows else runs[:1]
+        found = [tested(run, stack.enter_context(sets(run, arguments)), bool(arguments.data)) for run in asked]
+        predictors = [load(path, search) for path, search in zip(arguments.runs, searches)]
+        labels = [str(path) for path in arguments.runs]
+        compared = predictors[0].model.target.scoring.compare(predictors, [found[0][1], found[-1][1]], labels)
+    name, count, of = found[0][0], compared.pop("count"), compared.pop("of")
     if arguments.json:
-        print(json.dumps(results, indent=2, ensure_ascii=False))
+        tree = {"data": name, "runs": labels, "count": count, **compared}
+        print(json.dumps(tree, indent=2, ensure_ascii=False))
         return 0
-    print(f"{name}: {len(done[0].sources):,} pairs, A = {arguments.runs[0]}, B = {arguments.runs[1]}")
-    for metric in ("bleu", "chrf"):
-        row = results[metric]
-        print(f"{metric:<5} A {row['scores'][0]:.2f}   B {row['scores'][1]:.2f}   B - A {row['difference']:+.2f} "
-              f"(95 %: {row['interval'][0]:+.2f} to {row['interval'][1]:+.2f})   p {row['p_value']:.3f}")
+    print(f"{name}: {count:,} {of}, A = {arguments.runs[0]}, B = {arguments.runs[1]}")
+    places = max(2, scoring.decimals)
+    for metric, row in compared.items():
+        (a, b), (low, high) = row["scores"], row["interval"]
+        print(f"{metric:<5} A {a:.{places}f}   B {b:.{places}f}   B - A {row['difference']:+.{places}f} "
+              f"(95 %: {low:+.{places}f} to {high:+.{places}f})   p {row['p_value']:.3f}")
     return 0
+
+
+def tested(run: Run, found: dict[str, Any], given: bool) -> tuple[str, Any]:
+    """The set that runs are compared on, by name: the first that was given, or the first test set.
+
+    Raises:
+        ValueError: there is none.
+    """
+    for name, rows in found.items():
+        if given or name != "dev":
+            return name, rows
+    raise ValueError(f"{run.path} has no test set. Give pairs with --data FILE.")
 
 
 def report(arguments: argparse.Namespace) -> int:

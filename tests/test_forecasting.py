@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from faults import Training, outcome, stopped
-from small import build, forecasting, write_series
+from small import build, finish, forecasting, write_series
 
 import keras_s2s
 from keras_s2s import maps, overlays, report, workflow
@@ -17,7 +17,8 @@ from keras_s2s.config import Search
 from keras_s2s.losses import series_loss
 from keras_s2s.run import Run
 from keras_s2s.scaling import Scaling, calendar, minutes
-from keras_s2s.scoring.series import LAST, SeriesScoring, interval, verdict
+from keras_s2s.scoring.pairing import block_bootstrap
+from keras_s2s.scoring.series import LAST, SeriesScoring, verdict
 from keras_s2s.series import Layout, Table
 from keras_s2s.sources.series import SeriesSource
 from keras_s2s.targets.series import SeriesTarget
@@ -156,7 +157,7 @@ def test_the_interval_holds_the_truth_where_windows_overlap():
     random, inside = np.random.default_rng(3), 0
     for _ in range(60):
         noise = np.convolve(random.normal(size=423), np.ones(24) / 24, "valid")  # windows of 24 steps err alike
-        low, high = interval(noise, 24, 300)
+        low, high = block_bootstrap(noise, 24, 300)[0]
         inside += low <= 0 <= high
     assert inside > 45  # of 57 that were to be; without blocks about 20
 
@@ -220,8 +221,40 @@ def test_commands_for_another_kind_say_so(forecaster, trained, command, tmp_path
     assert "this run cannot forecast: it reads text. Use: keras-s2s translate" in command("forecast", trained, "--data", data)[2]
     assert "--plot must name a .png, .svg or .pdf file" in command("forecast", run, "--data", data, "--plot", tmp_path / "f.gif")[2]
     assert "is not a file" in command("forecast", run, "--data", tmp_path / "none.csv")[2]
-    assert "only runs that translate are compared" in command("compare", run, run)[2]
-    assert "only runs that translate are compared" in command("report", run, run, "--output", tmp_path / "c.html")[2]
+    assert "runs must answer alike to be compared; these go from series to series and text to text" in command("compare", run, trained)[2]
+    assert "only runs that translate are put on one page" in command("report", run, run, "--output", tmp_path / "c.html")[2]
+
+
+def test_two_forecasters_are_compared_on_the_steps_that_both_forecast(forecaster, command, tmp_path):
+    run, data = forecaster
+    code, out, told = command("compare", run, run, "--json")
+    found = json.loads(out)
+    assert code == 0 and found["count"] == 75 and found["mse"]["difference"] == 0 and found["mse"]["p_value"] == 1, told
+    assert found["mse"]["scores"][0] == pytest.approx(json.loads((run / "metrics.json").read_text())["test"]["mse"])
+    other = tmp_path / "worse"  # reads shorter windows of one series, forecasts fewer steps, and hardly learnt
+    finish(other, forecasting(f"data.train={data}", "series.columns=load", "series.window=12", "series.horizon=4", "train.epochs=1",
+                              "series.season=12", "train.learning_rate=0.0001"))
+    code, out, told = command("compare", run, other)
+    assert code == 0 and "windows, load, 4 steps, A = " in out, told
+    lines = out.splitlines()
+    assert lines[1].startswith("mse   A 0.") and "B - A +" in lines[1] and lines[1].endswith("p 0.000")
+    assert "windows, load, 4 steps" in command("compare", other, run, "--data", data)[1]
+    assert command("compare", other, run)[1].splitlines()[1].split("B - A ")[1].startswith("-")
+
+
+def test_forecasters_that_share_nothing_are_not_compared(forecaster, command, tmp_path):
+    run, _ = forecaster
+    other = finish(tmp_path / "other", forecasting(f"data.train={write_series(tmp_path / 'o.csv', 200, ('a', 'b'))}", "train.epochs=1"))
+    said = command("compare", run, other)[2]
+    assert "runs must forecast a series that they share to be compared" in said and "forecasts wind, load" in said
+
+
+@pytest.mark.parametrize("shift, sure", [(0.0, False), (0.5, True)])
+def test_the_bootstrap_of_paired_errors_finds_what_is_there(shift, sure):
+    random = np.random.default_rng(1)
+    noise = np.convolve(random.normal(size=420), np.ones(20) / 20)[:400]  # windows that overlap err alike
+    (low, high), p_value = block_bootstrap(noise + shift, 20)
+    assert (p_value < 0.05) == sure and (low > 0) == sure and low < noise.mean() + shift < high
 
 
 def test_other_data_are_evaluated_and_a_run_inspected(forecaster, command, tmp_path):

@@ -87,6 +87,22 @@ class Scoring:
         """One set's result in a few words."""
         raise NotImplementedError
 
+    own_rows = False  # runs that are compared answer sets of their own, of which what they share counts; else the first's
+
+    def compare(self, predictors: Sequence[Any], rows: Sequence[Any], labels: Sequence[str]) -> dict[str, Any]:
+        """Two runs' answers side by side.
+
+        Args:
+            predictors: both.
+            rows: the set of each; twice the same unless `own_rows`.
+            labels: of the bars.
+
+        Returns:
+            {"count": answers compared, "of": what they are, METRIC: {"scores": [a, b], "difference": b - a, "interval": the
+            middle 95 % of it, "p_value": how often chance alone makes as much}}
+        """
+        raise NotImplementedError
+
     def require_monitor(self, name: str) -> None:
         """Raises ValueError unless the best weights can go by a score of that name."""
         names = ("loss", *self.heads, *self.also)

@@ -17,12 +17,12 @@ import numpy as np
 
 from keras_s2s.files import write_whole
 from keras_s2s.scoring.base import Measured, Scoring
+from keras_s2s.scoring.pairing import block_bootstrap, paired
 from keras_s2s.scoring.text import spread
 from keras_s2s.terminal import Bar
 
 TOGETHER = 512  # windows forecast together
 KEPT = 60  # windows of a set whose forecasts are kept
-SAMPLES, SEED = 1000, 12345  # of the bootstrap
 RUN, LAST = "this run", "last value"
 
 
@@ -144,9 +144,14 @@ class SeriesScoring(Scoring):
     def line(self, row: dict[str, Any]) -> str:
         return f"MSE {row['mse']:.4f}, MAE {row['mae']:.4f} on {row['windows']:,} windows; {verdict(row, LAST)}"
 
+    own_rows = True
+
+    def compare(self, predictors: Sequence[Any], rows: Sequence[Any], labels: Sequence[str]) -> dict[str, Any]:
+        return paired(predictors, rows, labels)
+
     def require_translations(self) -> None:
-        raise ValueError("only runs that translate are compared; of runs that forecast put the tables side by side: "
-                         "keras-s2s evaluate RUN")
+        raise ValueError("only runs that translate are put on one page; of runs that forecast compare two: keras-s2s compare "
+                         "RUN RUN")
 
     def look(self, sources: Any, references: Any, answers: Sequence[Any]) -> dict[str, Any] | None:
         chosen = spread(len(answers), 4)
@@ -220,26 +225,9 @@ class Sums:
                     "by_step": (self.totals[who][0].mean(axis=1) / count).round(6).tolist(),
                     "by_series": dict(zip(scaling.layout.columns, by_series[0].round(6).tolist()))}
 
-        naive = {who: told(who) | {"interval": interval(windows[RUN][:, 0] - windows[who][:, 0], horizon)}
+        naive = {who: told(who) | {"interval": block_bootstrap(windows[RUN][:, 0] - windows[who][:, 0], horizon)[0]}
                  for who in windows if who != RUN}
         quantiles = self.scoring.quantiles
         return {"windows": count, "horizon": horizon, "relative": scaling.relative, **told(RUN), "naive": naive,
                 **({"coverage": 100 * float(self.hits) / self.values, "band": [quantiles[0], quantiles[-1]]}
                    if self.band > 2 else {})}
-
-
-def interval(differences: np.ndarray, horizon: int, samples: int = SAMPLES, seed: int = SEED) -> list[float]:
-    """The middle 95 % of the mean under a circular block bootstrap (Politis and Romano, 1992).
-
-    Windows that overlap err alike, so whole blocks of them are drawn: as long as a window's forecast reaches.
-
-    Args:
-        differences: of each window [N], in the order of time.
-        horizon: steps that a forecast reaches.
-    """
-    count = len(differences)
-    block = min(max(horizon, round(count ** (1 / 3))), count)
-    sums = np.concatenate([[0.0], np.cumsum(np.concatenate([differences, differences[:block]]))])
-    starts = np.random.default_rng(seed).integers(0, count, (samples, -(-count // block)))
-    means = (sums[starts + block] - sums[starts]).mean(axis=1) / block
-    return [float(edge) for edge in np.quantile(means, [0.025, 0.975])]

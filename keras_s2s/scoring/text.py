@@ -51,6 +51,15 @@ class TextScoring(Scoring):
         """What metrics.json says of a set besides, or instead."""
         return {}
 
+    def compare(self, predictors: Sequence[Any], rows: Sequence[Any], labels: Sequence[str]) -> dict[str, Any]:
+        done = [translate_rows(*one) for one in zip(predictors, rows, labels)]
+        found: dict[str, Any] = {"count": len(done[0].sources), "of": "pairs"}
+        for metric in ("bleu", "chrf"):
+            compared = metrics.paired_bootstrap(done[0].hypotheses, done[1].hypotheses, done[0].references, metric)
+            found[metric] = {"scores": [compared.score_a, compared.score_b], "difference": compared.difference,
+                             "interval": [compared.interval.low, compared.interval.high], "p_value": compared.p_value}
+        return found
+
     def keep(self, folder: Path, name: str, done: Translated) -> None:
         rows = zip(done.sources, done.references, done.hypotheses)
         text = "".join("\t".join(" ".join(part.split()) for part in row) + "\n" for row in rows)
