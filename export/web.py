@@ -63,7 +63,9 @@ def _series(phone: Phone) -> dict[str, Any]:
 
 
 TABS = {"translate": Tab("text", "Translator"), "complete": Tab("complete", "Next words"),
-        "forecast": Tab("series", "Forecast", _series)}
+        "forecast": Tab("series", "Forecast", _series),
+        "transcribe": Tab("audio", "Speech", lambda phone: {"rate": cast(Any, phone.model.config).audio.sample_rate}),
+        "caption": Tab("image", "Captions", lambda phone: {"fit": cast(Any, phone.model.config).image.fit})}
 
 
 def export(runs: Sequence[Run], quantize: str = "int8", sizes: Sizes = Sizes(), max_bleu_drop: float = parity.MAX_BLEU_DROP,

@@ -65,7 +65,7 @@ def raw(descriptor: int) -> Iterator[None]:
     """Within, keys come one by one and are not shown; Ctrl-C still interrupts."""
     before = termios.tcgetattr(descriptor)
     try:
-        tty.setcbreak(descriptor)
+        tty.setcbreak(descriptor, termios.TCSADRAIN)  # what was typed ahead stays
         yield
     finally:
         with contextlib.suppress(termios.error):  # the terminal was closed

@@ -15,10 +15,8 @@ export class Translator {
   }
 
   /** One answer, or with `beam` the K best: [{text, score}], the best first, and whether something was cut. */
-  async translate(text, beam = false) {
-    const found = await this.model.run(beam ? 'translate_beam' : 'translate', {text: this.#bytes(text)});
-    const texts = strings(found.text, found.length);
-    return {answers: texts.map((text, k) => ({text, score: found.score[k]})), truncated: found.truncated[0] > 0};
+  translate(text, beam = false) {
+    return say(this.model, beam ? 'translate_beam' : 'translate', {text: this.#bytes(text)});
   }
 
   /** The likeliest next words: [{word, probability}], the likeliest first; of files of a run of sentences. */
@@ -38,6 +36,12 @@ export class Translator {
     bytes.set(new TextEncoder().encode(text.normalize('NFC')).subarray(0, this.width));
     return bytes;
   }
+}
+
+/** What a signature that answers with text says: [{text, score}], the best first, and whether something was cut. */
+export async function say(model, signature, arrays) {
+  const found = await model.run(signature, arrays), texts = strings(found.text, found.length);
+  return {answers: texts.map((text, k) => ({text, score: found.score[k]})), truncated: found.truncated[0] > 0};
 }
 
 /** Rows of zero-padded UTF-8 side by side -> strings. */

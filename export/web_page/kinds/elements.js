@@ -42,3 +42,35 @@ export function copies(button, text) {
     setTimeout(() => { button.textContent = before; }, 1500);
   });
 }
+
+/** The score is a mean log-probability; its exponential is how sure the model was of a word on average. */
+export function confidence(score) {
+  const share = Math.exp(score);
+  return `${share > 0.6 ? 'sure' : share > 0.3 ? 'fairly sure' : 'not sure'} (${Math.round(100 * share)} %)`;
+}
+
+/** Shows an answer with how sure it is, and the other answers, in parts answer, facts, others, cut and copy. */
+export function tell(part, {answers, truncated}, milliseconds) {
+  part.answer.value = answers[0].text;
+  part.facts.textContent = answers[0].text ? `${confidence(answers[0].score)} · ${milliseconds.toFixed(0)} ms` : 'Nothing was made out.';
+  part.cut.hidden = !truncated;
+  part.copy.disabled = !answers[0].text;
+  part.others.replaceChildren(...answers.slice(1).filter(one => one.text).map(one => {
+    const text = make('span', one.text);
+    text.dir = 'auto';
+    return make('li', '', text, ' ', make('small', confidence(one.score)));
+  }));
+}
+
+/** HTML of those parts. */
+export const told = (title, cut) => `
+<section>
+<h2>${title}</h2>
+<output data-part="answer" dir="auto" aria-live="polite" aria-label="${title}"></output>
+<p class="note"><span data-part="facts"></span> <span class="cut" data-part="cut" hidden>${cut}</span></p>
+<button data-part="copy" type="button" disabled>Copy</button>
+</section>
+<section class="wide">
+<h2>It may also be</h2>
+<ol data-part="others"></ol>
+</section>`;

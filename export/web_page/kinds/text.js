@@ -1,6 +1,6 @@
 // Translation as it is typed, line by line.
 import {Translator} from '../translator.js';
-import {build, copies, make, typed} from './elements.js';
+import {build, confidence, copies, make, typed} from './elements.js';
 
 const HTML = `
 <section>
@@ -46,10 +46,4 @@ export async function mount(panel, model, facts, report) {
   }, report);
   copies(part.copy, () => part.answer.value);
   if (part.source.value) await begin();
-}
-
-/** The score is a mean log-probability; its exponential is how sure the model was of a word on average. */
-function confidence(score) {
-  const share = Math.exp(score);
-  return `${share > 0.6 ? 'sure' : share > 0.3 ? 'fairly sure' : 'not sure'} (${Math.round(100 * share)} %)`;
 }
