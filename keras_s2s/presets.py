@@ -17,7 +17,7 @@ TRANSLITERATION = Config(
     train=Train(epochs=15), search=Search(beam_size=5))
 
 NEXT_WORD = Config(
-    data=Data(corpus="sentences"),
+    data=Data(corpus="sentences", source_tokenizer="words", target_tokenizer="words"),
     model=Model(attention="luong", tied_embeddings=True, input_dropout=0.3, dropout=0.5),
     train=Train(epochs=8))
 

@@ -27,6 +27,7 @@ from keras_s2s.terminal import quiet
 PAD, UNK, BOS, EOS = range(4)
 SPECIALS = ("<pad>", "<unk>", "<bos>", "<eos>")
 SPACE = "▁"  # how SentencePiece, and so every table of pieces here, writes a space
+FEW = 1_000  # words; where there are more, those that stand in the corpus once are left out, so that `<unk>` is learnt
 WORD = r" ?(?:[\p{L}\p{M}\p{N}'’\x{200C}\x{200D}]+|[^\s])"  # RE2: a run of letters or one other sign, and the space before it
 
 
@@ -220,7 +221,8 @@ class TableTokenizer(Tokenizer):
         for chunk in _chunks(texts):
             counts.update(cls.split(tf.constant(chunk)).flat_values.numpy().tolist())
         words = sorted(counts, key=lambda word: (-counts[word], word))
-        size = vocabulary_size or min(len(words) + 4, cls.most)
+        often = sum(count > 1 for count in counts.values()) if cls.whole_words and len(words) > FEW else len(words)
+        size = vocabulary_size or min(often + 4, cls.most)
         require(size <= len(words) + 4, f"a vocabulary of {size} was asked for, but the text has only {len(words)} different "
                 f"tokens and 4 special ones. Set a vocabulary size of at most {len(words) + 4}, or 0 to have it chosen.")
         return cls([*SPECIALS, *(word.decode().replace(" ", SPACE) for word in words[:size - 4])])

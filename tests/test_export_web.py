@@ -9,14 +9,25 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small import NAMED
+import tensorflow as tf
+from PIL import Image
+from small import NAMED, config
+from test_captioning import SETTINGS as PICTURES
+from test_captioning import painted
+from test_speech import RATE, spoken
+from test_speech import model as listening
 
 from export import web
 from export.__main__ import export
-from export.runtime import PhoneFile
-from keras_s2s import cli
+from export.runtime import PhoneFile, SayingFile
+from export.tflite import Phone, Sizes, convert
+from keras_s2s import cli, wav
 from keras_s2s.completing import Completer
+from keras_s2s.model import EncoderDecoder
+from keras_s2s.predictor import Predictor
 from keras_s2s.run import Run, load
+from keras_s2s.sources import SOURCES
+from keras_s2s.targets import TARGETS
 
 TEXTS = [NAMED[0][0], NAMED[40][0], "Quetzalcoatl sees a red tree.", "Asha", "नमस्ते क\u093c", "😀 \u0301 x"]
 BEGINNINGS = ["The red dog ", "The big cow se", "He came. The old cat sees a ", "नमस्ते "]
@@ -173,3 +184,33 @@ def test_a_browser_answers_as_keras_does_online_and_offline(runs, page, tables, 
     assert forecast["chart"].startswith("wind: 24 steps that were and 6 ahead") and "there is no oil, wind" in forecast["problem"]
     assert found["title"] == "Models" and found["tabs"] == ["Translator", "Next words", "Forecast"]
     assert all(found["narrow"]) and found["font"] and not found["errors"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("chromedriver"), reason="Chromium is not installed")
+def test_a_browser_hears_and_sees_as_the_files_do_in_python(page, tmp_path):
+    """Untrained models: what they say is nonsense, but the same nonsense."""
+    pytest.importorskip("selenium")
+    folder, tabs = shutil.copytree(page, tmp_path / "page"), []
+    samples, pixels = spoken("low high middle", 3), painted("green", "left", 9)
+    (tmp_path / "a.wav").write_bytes(wav.encode(samples, RATE))
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    tf.keras.utils.set_random_seed(1)
+    made = config(*PICTURES)
+    seeing = EncoderDecoder(made, SOURCES["image"].fit(made, [pixels]), TARGETS["text"].fit(made, ["the top is red", "left, green"]))
+    for number, core in enumerate((listening("search.max_length=12"), seeing)):
+        phone = Phone(Predictor(core), Sizes(beam_size=2))
+        (folder / f"model-{number}.tflite").write_bytes(convert(phone, ["none"])["none"])
+        tabs.append(web._tab(phone) | {"model": f"model-{number}.tflite"})
+    web._write(folder / "page.json", {"title": "Models", "runs": tabs})
+    done = subprocess.run([sys.executable, str(Path(__file__).parent / "web_browser.py"), str(folder), str(tmp_path)], text=True,
+                          input=json.dumps({"files": [str(tmp_path / "a.wav"), str(tmp_path / "a.png")]}), capture_output=True, timeout=300)
+    assert not done.returncode, done.stderr
+    found = json.loads(done.stdout)
+    waveform = np.zeros((1, 2 * RATE), np.float32)
+    heard = wav.decode((tmp_path / "a.wav").read_bytes(), made.set([f"audio.sample_rate={RATE}"]).audio)
+    waveform[0, :len(heard)] = heard / 32768 if heard.dtype == np.int16 else heard
+    wanted = [SayingFile(folder / "model-0.tflite", "transcribe").ask({"waveform": waveform}, True).texts,
+              SayingFile(folder / "model-1.tflite", "caption").ask({"image": pixels[None]}, True).texts]
+    assert [[best, *others] for best, others in zip(found["answers"], found["others"])] == wanted
+    assert found["problem"].startswith("This picture cannot be read: ")

@@ -167,3 +167,11 @@ def test_setting_a_seed_leaves_tokenizers_and_what_was_traced_with_them_alone(ki
     tf.random.set_seed(3)
     assert traced(tf.constant(NASTY)).numpy().tolist() == before
     assert back(tokenizer, NASTY) == back(MADE[kind], NASTY)
+
+
+def test_words_that_stand_once_are_left_out_of_a_large_vocabulary_so_that_unknown_ones_are_learnt():
+    text = [f"often{i} often{i}" for i in range(900)] + [f"once{i}" for i in range(200)]
+    made = Words.train(text, 0)
+    assert made.vocabulary_size == 4 + 900 and made.tokenize(tf.constant(["once7"])).values.numpy().tolist() == [UNK]
+    assert Words.train(text[:900] + text[900:950], 0).vocabulary_size == 4 + 950  # few are all kept
+    assert Words.train(text, 1100).vocabulary_size == 1100  # so are as many as are asked for

@@ -1,6 +1,6 @@
 """Drives an exported page in headless Chromium: web_browser.py PAGE FOLDER < JSON inputs > JSON findings; photographs go to FOLDER.
 
-The page has three tabs: a translator, next words, a forecast. A process of its own: a browser's driver does not start reliably
+The page has three tabs: a translator, next words, a forecast; or, where inputs has "files", tabs that take one each. A process of its own: a browser's driver does not start reliably
 beside TensorFlow's threads.
 """
 
@@ -115,10 +115,28 @@ def forecasting(page, given):
     return found
 
 
+def of_files(page, given):
+    """What the tabs, one after the other, make of a file each."""
+    found = {"answers": [], "others": []}
+    for number, path in enumerate(given["files"]):
+        page.tab(number)
+        page.part("file").send_keys(path)
+        page.wait(SHOWN, f"{Path(path).stat().st_size} bytes")
+        found["answers"].append(page.part("answer").get_property("value"))
+        found["others"].append([item.text for item in page.driver.find_elements(By.CSS_SELECTOR, ".panel:not([hidden]) li span")])
+        page.photograph(f"file-{number}")
+    page.part("file").send_keys(str(Path(__file__).resolve()))
+    page.wait("return document.querySelector('.panel:not([hidden]) [data-part=problem]').hidden === false")
+    found["problem"] = page.part("problem").text
+    return found
+
+
 def main(web, photographs):
     given, page = json.load(sys.stdin), Page(web, photographs)
     try:
         page.open()
+        if "files" in given:
+            return json.dump(of_files(page, given), sys.stdout)
         found = {"online": translating(page, given)}
         page.tab(1)
         found["next words"] = completing(page, given)

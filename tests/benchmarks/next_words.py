@@ -10,8 +10,8 @@ text holds too are left out.
 Unigram, trigram and the run's first row are of the same tokens (words and single signs), the same vocabulary (tokens that
 the training text holds at least twice; any other is one and the same `<unk>`), the same training sentences, and foretell the
 same tokens, each sentence's end among them, from all that was truly written before. The trigram is NLTK's, its discount the
-best of several on dev. The last row is the preset as it comes: of pieces, so it spells unknown words out where the others
-only say `<unk>`; its nats are divided by the same number of tokens.
+best of several on dev. The last row is the same run of SentencePiece's pieces: it spells unknown words out where the others
+only say `<unk>`, which no other row pays for; its nats are divided by the same number of tokens.
 """
 
 import argparse
@@ -89,14 +89,14 @@ def lines_of(path: Path, column: int) -> list[str]:
 
 
 def trained(folder: Path, files: dict[str, Path], settings: list[str], words):
-    """A run of the preset; with `words`, a tokenizer, of those."""
+    """A run of the preset, of the tokens of `words`; without, of pieces."""
     from keras_s2s import tokenizers, workflow
     from keras_s2s.presets import PRESETS
     from keras_s2s.run import load
 
-    of_words = ["data.source_tokenizer=words", "data.target_tokenizer=words"] if words else []
+    pieces = [] if words else ["data.source_tokenizer=sentencepiece", "data.target_tokenizer=sentencepiece"]
     config = PRESETS["next-word"][1].set([*(f"data.{name}={path}" for name, path in files.items()), "watch.images=false",
-                                          "train.evaluate_every=1000", *of_words, *settings])
+                                          "train.evaluate_every=1000", *pieces, *settings])
     run = workflow.open_run(folder, config, False)
     workflow.prepare_corpus(run)
     for side in ("source", "target") if words else ():
@@ -143,7 +143,7 @@ def compare(folder: Path, texts: dict[str, list[str]], arguments) -> int:
     for name, path in files.items():
         path.write_text("\n".join(texts[name]) + "\n", encoding="utf-8")
     runs = {}
-    for name, own in (("the same tokens", words), ("as it comes, of pieces", None)):
+    for name, own in (("the same tokens", words), ("of pieces", None)):
         if arguments.skip != ("words" if own else "pieces"):
             runs[f"next-word, {name}"] = trained(folder / f"run{len(runs)}", files, arguments.set, own)
     pairs = {name: next(iter(runs.values()))[0].rows(name) for name in ("dev", "test")}

@@ -10,7 +10,7 @@ const HTML = `
 <p class="note" data-part="hint"></p>
 <audio data-part="player" controls hidden></audio>
 <p class="cut" data-part="problem" role="alert" hidden></p>
-</section>${told('What was said', 'The recording was too long and has been cut.')}`;
+</section>${told('What was said', 'The recording, or the answer, was too long and has been cut.')}`;
 
 export async function mount(panel, model, {rate}) {
   const part = build(panel, HTML), length = model.shape('transcribe', 'waveform')[1];
@@ -28,7 +28,7 @@ export async function mount(panel, model, {rate}) {
       tell(part, await say(model, signature, {waveform}), performance.now() - begun);
       document.body.dataset.shown = `${blob.size} bytes`;
     } catch (error) {
-      problem(`This recording cannot be read: ${error.message}. Take a .wav, .mp3 or .m4a.`);
+      problem(`This recording cannot be read: ${error.message.replace(/\.*$/, '')}. Take a .wav, .mp3 or .m4a.`);
     }
   };
   const problem = text => {

@@ -28,7 +28,7 @@ export async function mount(panel, model, facts) {
       part.shown.alt = found.answers[0].text;
       document.body.dataset.shown = `${blob.size} bytes`;
     } catch (error) {
-      part.problem.textContent = `This picture cannot be read: ${error.message}. Take a .jpg, .png or .webp.`;
+      part.problem.textContent = `This picture cannot be read: ${error.message.replace(/\.*$/, '')}. Take a .jpg, .png or .webp.`;
       part.problem.hidden = false;
     }
   };
