@@ -16,7 +16,7 @@ import numpy as np
 from keras_s2s import plots
 
 PANELS = 16  # pieces of an answer that a picture is shown for
-MARKS = 8  # steps that are named below a picture, where there are more
+MARKS = 6  # steps that are named below a picture, where there are more
 
 
 def inside(found: Mapping[str, Any], together: bool = False) -> list[Any]:
@@ -54,12 +54,15 @@ def along(picture: Mapping[str, Any], source: Sequence[str], target: Sequence[st
     figure, first = plots.canvas(width, height + 0.5, target)
     first.remove()
     over, under = figure.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": [height - 0.6, 1]})
+    for axes in (over, under):
+        plots.plain(axes)
     plots.shade(over, weights)
     over.set_yticks(range(len(target)), [plots.shown(piece) for piece in target], fontfamily=first.families)
     under.imshow(pixels_of(picture), extent=(-0.5, len(source) - 0.5, 1, 0), aspect="auto")
     marked = range(0, len(source), -(-len(source) // MARKS))
     under.set_xticks(marked, [source[i] for i in marked])
     under.set_yticks([])
+    under.grid(False)
     over.tick_params(bottom=False, labelbottom=False)
     return figure
 

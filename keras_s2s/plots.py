@@ -74,11 +74,11 @@ def canvas(width: float, height: float, texts: Iterable[str] = ()) -> tuple[Any,
     figure = Figure(figsize=(width, height), layout="constrained")
     axes: Any = figure.add_subplot()
     axes.families = families(texts)
-    _plain(axes)
+    plain(axes)
     return figure, axes
 
 
-def _plain(axes: Any) -> None:
+def plain(axes: Any) -> None:
     """Axes that stay behind what they hold."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(FAINT)
@@ -106,7 +106,6 @@ def shade(axes: Any, weights: Any) -> None:
     picture[..., :3] = to_rgb(COLOURS[0])
     picture[..., 3] = np.clip(weights, 0, 1)
     axes.imshow(picture, aspect="auto", interpolation="none")
-    _plain(axes)
     axes.grid(False)
 
 
@@ -160,7 +159,7 @@ def forecasts(windows: Sequence[Mapping[str, Any]], times: Sequence[Any]) -> Any
     for number, window in enumerate(windows):
         axes: Any = figure.add_subplot(len(windows), 1, number + 1)
         axes.families = first.families
-        _plain(axes)
+        plain(axes)
         _over_time(axes, times, **window)
         if not isinstance(times[0], float):
             axes.xaxis.set_major_formatter(ConciseDateFormatter(AutoDateLocator()))

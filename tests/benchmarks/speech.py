@@ -29,7 +29,8 @@ DIGITS = {"train": (1, 8), "dev": (3, 8), "test": (3, 8)}  # in a string; learni
 PAUSES, SNR = (0.05, 0.35), (15, 30)  # seconds; decibels
 SETTINGS = ["audio.sample_rate=8000", "train.batch_tokens=512", "train.warmup_steps=50"]
 PARTS = {"digits": [*SETTINGS, "audio.max_seconds=3", "train.epochs=40", "train.evaluate_every=4"],
-         "strings": [*SETTINGS, "audio.max_seconds=12", "train.epochs=18", "train.batch_tokens=1024", "train.evaluate_every=3"],
+         "strings": [*SETTINGS, "audio.max_seconds=12", "audio.strides=2,2,2", "data.target_tokenizer=words", "train.batch_tokens=1024",
+                     "train.epochs=16", "train.evaluate_every=2"],
          "speakers": [*SETTINGS, "audio.max_seconds=3", "train.epochs=16", "train.evaluate_every=4"]}
 STEPS = 20  # frames that a recording is stretched to for the naive answer
 
