@@ -4,11 +4,13 @@ import base64
 import io
 import json
 import shutil
+import signal
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from faults import Training, outcome, stopped
 from PIL import Image
 
 import export.saved_model
@@ -243,6 +245,17 @@ def test_bands_that_are_not_those_of_the_settings_are_refused(tmp_path):
     (tmp_path / "source.json").write_text(json.dumps(tree | {"mean": tree["mean"][:-1]}))
     with pytest.raises(ValueError, match="cannot be read: it must tell of 16 bands .audio.mels.. Copy the whole run directory again"):
         SOURCES["audio"].load(source.config, tmp_path)
+
+
+def test_training_that_is_stopped_and_resumed_ends_in_the_same_bits(tmp_path):
+    data = write_recordings(tmp_path / "data", sayings(40, 3))
+    settings = [*HEARD, "model.units=8", "model.embedding_dim=8", "train.epochs=3", "train.batch_tokens=100", "train.save_every_steps=2",
+                "train.parts=1", "train.warmup_steps=2"]
+    arguments = ["--preset", "speech", "--data", data, "--dev", data, "--set", *settings]
+    assert Training(tmp_path / "whole", *arguments).end() == 0, (tmp_path / "whole.log").read_text()
+    codes = stopped(tmp_path / "run", [signal.SIGTERM, signal.SIGKILL], *arguments)
+    assert codes[-1] == 0, (tmp_path / "run.log").read_text()
+    assert outcome(tmp_path / "run") == outcome(tmp_path / "whole")
 
 
 def test_a_batch_of_fewer_recordings_than_parts_is_learnt_from_like_any_other():
