@@ -3,6 +3,7 @@
 A new kind needs no new test here, only its own raw examples in SOURCE_EXAMPLES or TARGET_EXAMPLES.
 """
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -105,6 +106,19 @@ def test_a_source_gives_vectors_and_a_mask_of_its_real_steps(kind, settings):
     assert vectors.shape == (len(raws), vectors.shape[1], source.config.model.embedding_dim)
     np.testing.assert_array_equal(mask, tf.sequence_mask(source.lengths(prepared), vectors.shape[1]))
     assert mask.dtype == tf.bool
+
+
+@pytest.mark.parametrize("kind, settings", EACH_SOURCE)
+def test_a_source_is_known_by_its_settings_its_assets_and_its_weights(kind, settings, tmp_path):
+    source = source_of(kind, settings)
+    source.save(tmp_path)
+    prepared = source.prepare(tf.constant(SOURCE_EXAMPLES[kind]))
+    models = []
+    for one in (source, type(source).load(source.config, tmp_path)):  # the second as another process would make it
+        given = one.input()
+        models.append(keras.Model(given, one(given)[0]))
+    models[1].set_weights(models[0].get_weights())
+    np.testing.assert_allclose(models[0](prepared), models[1](prepared), atol=1e-5)
 
 
 @pytest.mark.parametrize("kind, settings", EACH_SOURCE)

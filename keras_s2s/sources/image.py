@@ -45,7 +45,7 @@ class ImageSource(Source):
         self.regions = math.prod(self.seeing.grid)
         self.signature = tf.TensorSpec([None, size, size, 3], tf.uint8, name=type(self).signature.name)
         self.projection = keras.layers.Dense(config.model.embedding_dim, name="source_projection")
-        self.places = keras.layers.Embedding(self.regions, config.model.embedding_dim, name="source_places")
+        self.places = Places(name="source_places")
 
     @classmethod
     def decode(cls, content: bytes, config: Config) -> np.ndarray:
@@ -121,4 +121,17 @@ class ImageSource(Source):
     def __call__(self, prepared):
         seen = self.seeing(prepared)
         regions = self.projection(ops.reshape(seen, (-1, self.regions, seen.shape[-1])))
-        return regions + self.places(ops.arange(self.regions))[None], ops.ones_like(regions[..., 0], dtype="bool")
+        return self.places(regions), ops.ones_like(regions[..., 0], dtype="bool")
+
+
+@keras.saving.register_keras_serializable("keras_s2s")
+class Places(keras.layers.Layer):
+    """Adds to each region a vector of its own, which says where it is: [B, S, E] -> [B, S, E]."""
+
+    def build(self, shape) -> None:
+        first = keras.initializers.RandomNormal(stddev=0.05)
+        self.vectors = self.add_weight(shape=shape[1:], initializer=first, name="vectors")
+        self.built = True
+
+    def call(self, regions):
+        return regions + ops.cast(self.vectors, regions.dtype)
