@@ -225,7 +225,7 @@ def test_a_run_of_files_answers_for_files(dots, tmp_path, capsys):
     assert told.out == f"{files[0]}\t{wanted[0]}\n{files[3]}\t{wanted[1]}\n"
     assert f"error: {files[1]}: there is no such file" in told.err and "longer than 40 bytes: 80 bytes" in told.err
     asked = argparse.Namespace(run=dots, files=files[:1], verb="read", json=True, n_best=2, seed=0)
-    assert answer(asked, Search(beam_size=2)) == 0
+    assert answer(asked, Search(beam_size=2, n_best=2)) == 0
     tree = json.loads(capsys.readouterr().out)
     assert tree["file"] == files[0] and len(tree["texts"]) == 2 and len(tree["alignment"]["source"]) == 20
     with pytest.raises(ValueError, match="this run cannot transcribe: it reads dots. Use: keras-s2s read"):
