@@ -51,6 +51,7 @@ MOST = 1000  # sentences decoded
 BEAMS_TIMED = 100
 SHOWN = 10  # differing sentences
 MAX_BLEU_DROP = 0.5
+SERVED_ALIKE = 0.99  # of the answers, at least: a batch may round otherwise
 
 
 class Pairs(NamedTuple):
@@ -136,6 +137,9 @@ class TextProof(Proof):
             keras = [answer.texts[0] for answer in predictor.predict(self.pairs.sources)]
         compared = self.compare(texts, keras, self.pairs.references, self.pairs.sources)
         self.tree["saved_model"] = compared | self.added.saved_model(served.signatures)
+        if compared["identical"] < SERVED_ALIKE * len(texts):
+            say(f"warning: {self.served()} answers {compared['identical']:,} of {len(texts):,} sources as Keras does. That is "
+                "a fault of the export: do not serve it, and report the case.")
 
     def scores(self, texts: list[str], references: list[str], sources: Sequence[Any]) -> Measured:
         """What texts are worth by the heads of the run's scoring."""

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 from keras_s2s.config import Config, Search, settings
 from keras_s2s.presets import PRESETS
-from keras_s2s.stopping import at_once, handled
+from keras_s2s.stopping import broken_off
 from keras_s2s.terminal import load_tensorflow
 
 
@@ -114,7 +114,7 @@ def guarded(work: Callable[[], Any], go_on: str = "") -> int:
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
-        with handled(at_once):
+        with broken_off():
             return work() or 0
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

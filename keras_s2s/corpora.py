@@ -28,12 +28,12 @@ class Corpus:
     Attributes:
         suffix: of the file of a set in the run's data/.
         beside: of the files that belong to it.
-        taught: whether other runs can make more pairs of it.
+        teachable: whether other runs can make more pairs of it.
     """
 
     suffix = ".tsv"
     beside: tuple[str, ...] = ()
-    taught = True
+    teachable = True
 
     @classmethod
     def parts(cls, path: Path) -> list[Path]:
@@ -84,10 +84,9 @@ class Sentences(Pairs):
 class Files(Corpus):
     """Lines of path TAB text; the source says what it keeps of each file."""
 
-    taught = False
     packer = media.Packer
     beside = (".npz",)  # which holds the digests of what is in the .bin
-    taught = False
+    teachable = False
 
     @classmethod
     def prepare(cls, run: Any, progress: Any = None) -> str:
@@ -140,7 +139,7 @@ class Series(Corpus):
     """Tables of series, of which each window is a pair."""
 
     suffix = ".npy"
-    taught = False
+    teachable = False
 
     @staticmethod
     def prepare(run: Any, progress: Any = None) -> str:

@@ -28,7 +28,7 @@ TOGETHER = 4096  # sources answered between two writes
 def require_teachers(config: Any) -> None:
     """Raises RunError where the teachers of a configuration are no runs, or what is read cannot be taught so."""
     teachers = config.data.teacher
-    if teachers and not corpus_of(config).taught:
+    if teachers and not corpus_of(config).teachable:
         raise RunError("a teacher answers pairs of texts; this run reads something else. Leave out --teacher.")
     for path in teachers:
         theirs = Run.open(Path(path)).config.data
@@ -41,7 +41,7 @@ def distill(run: Run) -> str:
     """Has the teachers answer and adds their pairs to the training set; returns what came of it."""
     untaught, taught, train = run.data / "untaught.tsv", run.data / "taught.tsv", run.file("train")
     if not untaught.exists():
-        write_whole(untaught, train.read_bytes())
+        write_whole(untaught, lambda output: _copy(train, output))
     rows = Rows(untaught)
     done = _answered(taught)
     if done < len(rows):
@@ -73,13 +73,20 @@ def _answered(taught: Path) -> int:
     """Whole lines there are; what a crash left of a last one is cut off."""
     if not taught.exists():
         return 0
+    lines = size = 0
     with open(taught, "r+b") as file:
-        content = file.read()
-        file.truncate(content.rfind(b"\n") + 1)
-    return content.count(b"\n")
+        for line in file:
+            if line.endswith(b"\n"):
+                lines, size = lines + 1, size + len(line)
+        file.truncate(size)
+    return lines
+
+
+def _copy(path: Path, output: BinaryIO) -> None:
+    with open(path, "rb") as file:
+        shutil.copyfileobj(file, output)
 
 
 def _join(output: BinaryIO, untaught: Path, said: Rows) -> None:
-    with open(untaught, "rb") as file:
-        shutil.copyfileobj(file, output)
+    _copy(untaught, output)
     output.writelines(source + b"\t" + target + b"\n" for source, target in said if target)

@@ -25,11 +25,6 @@ class Stopped(KeyboardInterrupt):
         self.number = number
 
 
-def at_once(number: int, frame: Any) -> NoReturn:
-    """A handler: the work at hand is broken off."""
-    raise Stopped(number)
-
-
 @contextlib.contextmanager
 def handled(handler: Callable[[int, Any], Any]) -> Iterator[None]:
     """Within, `handler` hears of the signals that ask to stop; those that are ignored (nohup, a shell's &) stay so."""
@@ -42,6 +37,25 @@ def handled(handler: Callable[[int, Any], Any]) -> Iterator[None]:
     finally:
         for number, old in before.items():
             signal.signal(number, old)
+
+
+@contextlib.contextmanager
+def broken_off() -> Iterator[None]:
+    """Within, a signal breaks off the work at hand with Stopped, also where a library makes an error of its own of that, as
+    NumPy's `tofile` does."""
+    came: list[int] = []
+
+    def stop(number: int, frame: Any) -> NoReturn:
+        came.append(number)
+        raise Stopped(number)
+
+    try:
+        with handled(stop):
+            yield
+    except Exception:
+        if came:
+            raise Stopped(came[-1]) from None
+        raise
 
 
 class Signals:

@@ -153,6 +153,13 @@ def test_a_saved_model_takes_pixels(run):
     assert said == [answer.best for answer in keras_s2s.load(run).predict(list(pictures))]
 
 
+def test_a_saved_model_that_says_something_else_is_warned_of(run, tmp_path, monkeypatch, capsys):
+    copy, served = Run.open(shutil.copytree(run, tmp_path / "run")), parity._served
+    monkeypatch.setattr(parity, "_served", lambda *arguments: ["something else"] * 2 + served(*arguments)[2:])
+    parity.export(copy, ["int8"], Sizes(max_output_bytes=64, beam_size=2))
+    assert "saved_model answers 94 of 96 sources as Keras does. That is a fault of the export" in capsys.readouterr().err
+
+
 def test_augmentation_moves_and_lights_a_picture_by_its_seed_and_never_mirrors_it():
     source = SOURCES["image"](config("data.source=image", "image.size=24", "image.shift=3", "image.jitter=0.3"))
     raw = tf.constant(np.stack([painted("red", "left", i) for i in range(8)]))

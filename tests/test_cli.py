@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -114,3 +115,16 @@ def test_the_search_is_the_runs_own_unless_told_otherwise(tmp_path):
     assert settings("--n-best", "7").beam_size == settings("--n-best", "7").n_best == 7
     assert settings("--set", "length_penalty=0.5").length_penalty == 0.5
     assert json.loads(Config().to_json())["search"]["beam_size"] == 1
+
+
+def test_a_signal_stops_even_where_a_library_makes_an_error_of_its_own_of_it(capsys):
+    def as_numpy_does():
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        except KeyboardInterrupt:
+            raise TypeError("expected str, bytes or os.PathLike object, not BufferedWriter") from None
+
+    assert cli.guarded(as_numpy_does, "more") == 128 + signal.SIGTERM
+    assert capsys.readouterr().err == "stopped by SIGTERM. Go on with: more\n"
+    with pytest.raises(TypeError):
+        cli.guarded(lambda: (_ for _ in ()).throw(TypeError("a fault")))
