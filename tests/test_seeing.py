@@ -22,7 +22,7 @@ from small import begin, config, finish
 
 COLOURS = {"red": (220, 40, 30), "green": (30, 200, 60), "blue": (40, 60, 220), "white": (250, 250, 250)}
 SETTINGS = ["data.source=image", "data.target_tokenizer=words", "image.size=64", "image.backbone=MobileNetV2", "model.units=24",
-            "model.embedding_dim=24", "model.attention=luong", "model.dropout=0", "train.learning_rate=0.02",
+            "model.embedding_dim=24", "model.attention=luong", "model.dropout=0", "train.learning_rate=0.01",
             "train.batch_tokens=64", "train.epochs=40", "train.evaluate_every=20", "train.monitor=cider", "search.max_length=8"]
 
 
@@ -36,7 +36,7 @@ def weights(tmp_path_factory):
     for layer in network.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = 0.0
-    network(np.stack([painted(colour, 100 + i) for i, colour in enumerate(COLOURS)]) / 127.5 - 1.0, training=True)
+    network(np.stack([painted(colour, 100 + i) for i in range(6) for colour in COLOURS]) / 127.5 - 1.0, training=True)
     network.save_weights(path)
     return path
 
