@@ -13,8 +13,12 @@ ATTENTION = Config(
 
 TRANSLITERATION = Config(
     data=Data(source_tokenizer="characters", target_tokenizer="characters"),
-    model=Model(attention="luong", bidirectional=True, dropout=0.3),
-    train=Train(epochs=15), search=Search(beam_size=5))
+    model=Model(units=512, attention="luong", bidirectional=True, dropout=0.5),
+    train=Train(epochs=20, label_smoothing=0.1, monitor="exact_match"), search=Search(beam_size=5))
+
+G2P = TRANSLITERATION.set([
+    "data.target_tokenizer=words", "model.units=384", "model.num_layers=2", "model.embedding_dim=128", "model.dropout=0.3",
+    "train.epochs=14", "train.batch_tokens=2048"])
 
 NEXT_WORD = Config(
     data=Data(corpus="sentences", source_tokenizer="words", target_tokenizer="words"),
@@ -45,7 +49,7 @@ PRESETS: dict[str, tuple[str, Config]] = {
     "deep": ("four layers with residual connections, bidirectional encoder, attention",
              ATTENTION.set(["model.num_layers=4", "train.warmup_steps=400"])),
     "transliteration": ("letters to letters, such as romanised Hindi to Devanagari", TRANSLITERATION),
-    "g2p": ("spelling to phonemes: letters to space-separated words", TRANSLITERATION.set(["data.target_tokenizer=words"])),
+    "g2p": ("spelling to phonemes: letters to space-separated words", G2P),
     "next-word": ("plain text to what follows: the next words, with probabilities, and how a sentence goes on", NEXT_WORD),
     "forecast": ("series to series: a CSV with a column of times; window, horizon and the like are --set series...", FORECAST),
     "caption": ("pictures to text: a CSV of image,caption, or lines of path TAB caption", CAPTION),

@@ -85,7 +85,7 @@ def headline(arguments: argparse.Namespace, task: Task, settings: Sequence[str])
     for seed in arguments.seeds:
         run = arguments.runs / f"{arguments.task}-{seed}"
         metrics = trained(run, arguments, task, [*settings, f"train.seed={seed}"], True)
-        rows = {"greedy": metrics["test"], "beam 5": evaluated(run, "test", 5)}
+        rows = {"greedy": evaluated(run, "test", 1), "beam 5": evaluated(run, "test", 5)}
         found.append([shown(task, part[task.score]) for row in rows.values() for part in (row, row.get("unseen", row))])
         training = metrics["training"]
         print(f"seed {seed}: " + "; ".join(f"{name} {value:.2f}, sources not in training {unseen:.2f}" for name, value, unseen in
