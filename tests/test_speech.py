@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from faults import outcome
+from faults import Training, outcome, stopped
 from PIL import Image
 
 import export.saved_model
@@ -18,8 +18,7 @@ import keras_s2s
 from export import parity
 from export.runtime import SayingFile
 from export.tflite import Sizes
-from keras_s2s import cli, overlays, plots, wav, workflow
-from keras_s2s.callbacks import Save
+from keras_s2s import cli, overlays, plots, wav
 from keras_s2s.config import Audio
 from keras_s2s.corpus import CorpusError
 from keras_s2s.media import Item
@@ -28,7 +27,6 @@ from keras_s2s.presets import PRESETS
 from keras_s2s.run import Run
 from keras_s2s.scoring.transcripts import TranscriptScoring, interval
 from keras_s2s.sources import SOURCES
-from keras_s2s.stopping import Stopped
 from keras_s2s.targets import TARGETS
 from keras_s2s.training import TeacherForced
 from small import Note, begin, config, finish
@@ -251,33 +249,19 @@ def test_bands_that_are_not_those_of_the_settings_are_refused(tmp_path):
         SOURCES["audio"].load(source.config, tmp_path)
 
 
-def test_training_that_is_stopped_and_resumed_ends_in_the_same_bits(tmp_path, monkeypatch):
+def test_training_that_is_stopped_and_resumed_ends_in_the_same_bits(tmp_path):
     data = write_recordings(tmp_path / "data", sayings(40, 3))
-    made = PRESETS["speech"][1].set([f"data.train={data}", f"data.dev={data}", *HEARD, "model.units=8", "model.embedding_dim=8",
-                                     "train.epochs=3", "train.batch_tokens=100", "train.save_every_steps=2", "train.parts=1",
-                                     "train.warmup_steps=2"])
-    whole, broken = begin(tmp_path / "whole", made), begin(tmp_path / "broken", made)
-    keras.utils.clear_session()  # names of layers count up in a process, and stand in the file of a save
-    workflow.train(whole, False)
-    save, steps = Save.on_train_batch_end, []
-
-    def stop_after_the_fifth(self, batch, logs=None):
-        steps.append(self.state.step)
-        if len(steps) == 5:
-            signal.raise_signal(signal.SIGTERM)
-        save(self, batch, logs)
-
-    monkeypatch.setattr(Save, "on_train_batch_end", stop_after_the_fifth)
-    with pytest.raises(Stopped, match="stopped by SIGTERM after step 5; all is saved"):
-        workflow.train(broken, False)
-    keras.utils.clear_session()
-    keras.utils.set_random_seed(7)
-    workflow.train(Run.open(broken.path), True)
-    assert outcome(broken.path) == outcome(whole.path) and steps[:6] == [1, 2, 3, 4, 5, 6]
+    settings = [*HEARD, "model.units=8", "model.embedding_dim=8", "train.epochs=3", "train.batch_tokens=100", "train.save_every_steps=2",
+                "train.parts=1", "train.warmup_steps=2"]
+    arguments = ["--preset", "speech", "--data", data, "--dev", data, "--set", *settings]
+    assert Training(tmp_path / "whole", *arguments).end() == 0, (tmp_path / "whole.log").read_text()
+    codes = stopped(tmp_path / "run", [signal.SIGTERM, signal.SIGKILL], *arguments)
+    assert codes[-1] == 0, (tmp_path / "run.log").read_text()
+    assert outcome(tmp_path / "run") == outcome(tmp_path / "whole")
 
 
 def test_a_batch_of_fewer_recordings_than_parts_is_learnt_from_like_any_other():
-    for count in (1, 2):
+    for count in (1, 2, 3):
         pairs = [(spoken("low high", i).astype(np.float32), "low high") for i in range(count)]
         steps = []
         for parts in (1, 3):
