@@ -40,9 +40,9 @@ import numpy as np
 from export.proof import ParityError, Proof, quantiles
 from export.runtime import SayingFile
 from export.series_parity import SeriesProof
-from export.tflite import FILES, Phone, Sizes, convert, load_for_phone
+from export.tflite import FILES, Phone, Sizes, convert
 from keras_s2s.predictor import Predictor
-from keras_s2s.run import Run
+from keras_s2s.run import Run, load
 from keras_s2s.scoring import Measured, Scoring
 from keras_s2s.sources import Source
 from keras_s2s.terminal import Bar, quiet, say
@@ -86,7 +86,7 @@ def export(run: Run, quantize: Sequence[str] = ("int8",), sizes: Sizes = Sizes()
     """
     for name in quantize:
         (run.export / FILES[name]).unlink(missing_ok=True)  # from other weights, maybe
-    predictor = load_for_phone(run)
+    predictor = load(run.path)
     phone = Phone(predictor, sizes)
     say(f"converting to {', '.join(FILES[name] for name in quantize)}")
     made = convert(phone, list(quantize))

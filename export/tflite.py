@@ -44,7 +44,6 @@ from export.phone_words import ADDED, Nothing
 from keras_s2s.config import Search, require
 from keras_s2s.encoder import Encoded
 from keras_s2s.predictor import Predictor
-from keras_s2s.run import Run, build
 from keras_s2s.terminal import quiet
 
 INPUTS: dict[str, Any] = {"text": TextInput, "series": SeriesInput, "image": ImageInput, "audio": AudioInput}  # of sources
@@ -157,14 +156,6 @@ class Phone(tf.Module):
 def _concrete(function: Callable, arguments: dict[str, tf.TensorSpec]) -> Any:
     named = {name: tf.TensorSpec(spec.shape, spec.dtype, name=name) for name, spec in arguments.items()}
     return tf.function(lambda **given: function(**given)).get_concrete_function(**named)
-
-
-def load_for_phone(run: Run) -> Predictor:
-    """The run's model in float32, whatever precision it was trained in: phones and browsers know no other."""
-    config = dataclasses.replace(run.config, train=dataclasses.replace(run.config.train, precision="float32"))
-    model = build(Run(run.path, config))
-    run.checkpoints.restore_best(model.training_model.weights)
-    return Predictor(model)
 
 
 def convert(phone: Phone, quantize: list[str]) -> dict[str, bytes]:

@@ -124,7 +124,7 @@ class Train:
     teacher_forcing: float = 1.0  # share of true previous tokens; below 1 scheduled sampling, 0 free running
     ema: float = 0.0  # momentum of the weights' moving average, such as 0.999; 0: off
     parts: int = 2  # of a batch, computed side by side on a CPU's cores; the gradient is the whole batch's; 1 on a GPU
-    precision: str = "float32"  # float32, or for GPUs mixed_float16, mixed_bfloat16
+    precision: str = "float32"  # float32; mixed_bfloat16 for GPUs, and CPUs with AVX512_BF16 or AMX; mixed_float16 for GPUs
     monitor: str = "loss"  # what the best is by, on dev: loss; of text bleu, chrf and the like; of series mse, mae; speech wer
     patience: int = 0  # evaluations without a better dev score before training stops; 0: never
     evaluate_every: int = 1  # epochs between translations of the dev set

@@ -5,6 +5,9 @@ the gradients of three weight matrices are computed and added up. Here the input
 loops carry only what truly goes from step to step, and each weight's gradient is one large matrix product at the end. The
 numbers are the same to rounding (tested against Keras); the work is the same too, in fewer and larger pieces.
 
+In mixed precision matrices are multiplied in bfloat16, which CPUs with AVX512_BF16 or AMX do twice as fast and more; all else,
+the state above all, is kept in float32.
+
 Axes: T steps, B batch, H units, E input. All sequences here are time-major.
 """
 
@@ -14,6 +17,8 @@ from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
+
+FULL = tf.float32  # of what is not multiplied as a matrix
 
 
 def lstm(steps: tf.Tensor, mask: tf.Tensor | None, h: tf.Tensor, c: tf.Tensor, kernel: tf.Tensor, recurrent: tf.Tensor,
@@ -29,15 +34,18 @@ def lstm(steps: tf.Tensor, mask: tf.Tensor | None, h: tf.Tensor, c: tf.Tensor, k
         h, c: [B, H], the state before the first step.
         kernel, recurrent, bias: W [E, 4H], U [H, 4H], b [4H].
         dropped: [B, H], what h is multiplied by before U (recurrent dropout, one mask for all steps), or None.
+        All of one type, float32 or bfloat16.
 
     Returns:
-        all h [T, B, H], and the last h and c [B, H].
+        all h [T, B, H], and the last h and c [B, H], of that type.
     """
+    h, c, dropped = _as(FULL, h, c, dropped)
+
     @tf.custom_gradient
     def run(projected, h0, c0, U):
         def step(t, h, c):
             given = h if dropped is None else h * dropped
-            i, f, g, o = tf.split(projected[t] + tf.matmul(given, U), 4, axis=1)
+            i, f, g, o = tf.split(projected[t] + _times(given, U), 4, axis=1)
             i, f, g, o = tf.sigmoid(i), tf.sigmoid(f), tf.tanh(g), tf.sigmoid(o)
             new_c = f * c + i * g
             new_h = o * tf.tanh(new_c)
@@ -58,17 +66,17 @@ def lstm(steps: tf.Tensor, mask: tf.Tensor | None, h: tf.Tensor, c: tf.Tensor, k
                                  d_h * tanh_c * o * (1 - o)], axis=1)
                 if mask is not None:
                     d_z = tf.where(mask[t], d_z, 0)
-                d_before = tf.matmul(d_z, UT)
+                d_before = _times(d_z, UT)
                 if dropped is not None:
                     d_before *= dropped
                 return (*_keep(mask, t, (d_before, d_new * f), (d_h, d_c)), d_z)
 
             d_h, d_c, d_z = _backward(back, tf.shape(projected)[0], (d_h, d_c))
-            return d_z, d_h, d_c, _product(before_h if dropped is None else before_h * dropped, d_z)
+            return d_z, d_h, d_c, _product(before_h if dropped is None else before_h * dropped, d_z, U)
 
         return (hs, hs[-1], cs[-1]), gradient
 
-    return run(_project(steps, kernel, bias), h, c, recurrent)
+    return _as(steps.dtype, *run(_project(steps, kernel, bias), h, c, recurrent))
 
 
 def gru(steps: tf.Tensor, mask: tf.Tensor | None, h: tf.Tensor, kernel: tf.Tensor, recurrent: tf.Tensor,
@@ -85,10 +93,12 @@ def gru(steps: tf.Tensor, mask: tf.Tensor | None, h: tf.Tensor, kernel: tf.Tenso
     Returns:
         all h [T, B, H] and the last [B, H].
     """
+    h, dropped, inner_bias = _as(FULL, h, dropped, bias[1])
+
     @tf.custom_gradient
     def run(projected, h0, U, d):
         def step(t, h):
-            inner = tf.matmul(h if dropped is None else h * dropped, U) + d
+            inner = _times(h if dropped is None else h * dropped, U) + d
             x_z, x_r, x_g = tf.split(projected[t], 3, axis=1)
             u_z, u_r, u_g = tf.split(inner, 3, axis=1)
             z, r = tf.sigmoid(x_z + u_z), tf.sigmoid(x_r + u_r)
@@ -110,7 +120,7 @@ def gru(steps: tf.Tensor, mask: tf.Tensor | None, h: tf.Tensor, kernel: tf.Tenso
                 if mask is not None:
                     both = tf.where(mask[t], both, 0)
                 through_z = d_h * z
-                through_u = tf.matmul(_inner(both), UT)
+                through_u = _times(_inner(both), UT)
                 if dropped is not None:
                     through_u *= dropped
                 return (*_keep(mask, t, (through_z + through_u,), (d_h,)), both)
@@ -118,12 +128,12 @@ def gru(steps: tf.Tensor, mask: tf.Tensor | None, h: tf.Tensor, kernel: tf.Tenso
             d_h, both = _backward(back, tf.shape(projected)[0], (d_h,))
             d_inner = _inner(both)
             d_projected = both[:, :, :3 * h0.shape[1]]
-            d_U = _product(before if dropped is None else before * dropped, d_inner)
+            d_U = _product(before if dropped is None else before * dropped, d_inner, U)
             return d_projected, d_h, d_U, tf.reduce_sum(d_inner, axis=[0, 1])
 
         return (hs, hs[-1]), gradient
 
-    return run(_project(steps, kernel, bias[0]), h, recurrent, bias[1])
+    return _as(steps.dtype, *run(_project(steps, kernel, bias[0]), h, recurrent, inner_bias))
 
 
 def _inner(both: tf.Tensor) -> tf.Tensor:
@@ -133,15 +143,25 @@ def _inner(both: tf.Tensor) -> tf.Tensor:
 
 
 def _project(steps: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
-    """x W + b for all steps at once: [T, B, E] -> [T, B, n]."""
+    """x W + b for all steps at once: [T, B, E] -> [T, B, n], multiplied in the type of both."""
     shape = tf.shape(steps)
-    flat = tf.nn.bias_add(tf.matmul(tf.reshape(steps, [-1, kernel.shape[0]]), kernel), bias)
-    return tf.reshape(flat, [shape[0], shape[1], kernel.shape[1]])
+    flat = tf.cast(tf.matmul(tf.reshape(steps, [-1, kernel.shape[0]]), kernel), FULL)
+    return tf.reshape(tf.nn.bias_add(flat, tf.cast(bias, FULL)), [shape[0], shape[1], kernel.shape[1]])
 
 
-def _product(left: tf.Tensor, right: tf.Tensor) -> tf.Tensor:
-    """A weight's gradient, over all steps at once: [T, B, m], [T, B, n] -> [m, n]."""
-    return tf.matmul(tf.reshape(left, [-1, left.shape[2]]), tf.reshape(right, [-1, right.shape[2]]), transpose_a=True)
+def _product(left: tf.Tensor, right: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
+    """A weight's gradient, over all steps at once: [T, B, m], [T, B, n] -> [m, n], multiplied in the weight's type."""
+    left, right = (tf.cast(tf.reshape(side, [-1, side.shape[2]]), weight.dtype) for side in (left, right))
+    return tf.matmul(left, right, transpose_a=True)
+
+
+def _times(left: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
+    """[B, m] times a weight [m, n], multiplied in the weight's type."""
+    return tf.cast(tf.matmul(tf.cast(left, weight.dtype), weight), FULL)
+
+
+def _as(kind: tf.DType, *tensors: tf.Tensor | None) -> tuple[Any, ...]:
+    return tuple(None if tensor is None else tf.cast(tensor, kind) for tensor in tensors)
 
 
 def _keep(mask: tf.Tensor | None, t: tf.Tensor, new: tuple, old: tuple) -> tuple:

@@ -17,8 +17,8 @@ TRANSLITERATION = Config(
     train=Train(epochs=20, label_smoothing=0.1, monitor="exact_match"), search=Search(beam_size=5))
 
 G2P = TRANSLITERATION.set([
-    "data.target_tokenizer=words", "model.units=384", "model.num_layers=2", "model.embedding_dim=128", "model.dropout=0.3",
-    "train.epochs=14", "train.batch_tokens=2048"])
+    "data.target_tokenizer=words", "model.units=384", "model.num_layers=2", "model.embedding_dim=128", "model.dropout=0.2",
+    "train.epochs=20"])
 
 NEXT_WORD = Config(
     data=Data(corpus="sentences", source_tokenizer="words", target_tokenizer="words"),

@@ -19,8 +19,9 @@ from keras_s2s.config import Model, require
 class Layer:
     """What both kinds add to Keras's layer. Weights, names and numbers stay Keras's.
 
-    - While training on CPUs the loop over time is the one of loops.py, which does the same in larger pieces. With a GPU
-      Keras's own stays, which is cuDNN's where the mask allows; so it does for inference and for half precision.
+    - While training on CPUs the loop over time is the one of loops.py, which does the same in larger pieces; of bfloat16 it
+      multiplies matrices alone. With a GPU Keras's own stays, which is cuDNN's where the mask allows; so it does for inference
+      and for float16.
     - Masks of recurrent dropout are drawn in training alone. Keras 3.15 draws them in inference too, where nothing uses
       them: an export would carry random numbers, and each evaluation would move the seeds on.
     """
@@ -34,7 +35,7 @@ class Layer:
             cell.recurrent_dropout = rate
 
     def inner_loop(self, sequences, initial_state, mask, training=False):
-        if not training or self.compute_dtype != "float32" or tf.config.list_physical_devices("GPU"):
+        if not training or self.compute_dtype == "float16" or tf.config.list_physical_devices("GPU"):
             return super().inner_loop(sequences, initial_state, mask, training=training)
         steps = tf.transpose(sequences, [1, 0, 2])
         mask = None if mask is None else tf.transpose(mask)[:, :, None]

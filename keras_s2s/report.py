@@ -148,8 +148,9 @@ def curves(found: dict[str, Finished]) -> Html:
                     drawn[shown] = tuple(zip(*points))
         return drawn
 
-    scoring = scoring_of(next(iter(found.values())).run.config)
-    heads = list(scoring.heads.items())[:2 if len(found) == 1 else 1]
+    config = next(iter(found.values())).run.config
+    scoring = scoring_of(config)
+    heads = list(scoring.watched(config.train.monitor).items())[:2 if len(found) == 1 else 1]
     kinds = [("loss", f"Loss: {scoring.token[0].lower()}{scoring.token[1:]}", [("loss", "training"), ("dev_loss", "dev")]
               if len(found) == 1 else [("dev_loss", "dev")]),
              (heads[0][0], f"{' and '.join(label for _, label in heads)} of the dev set",

@@ -186,7 +186,7 @@ def versions() -> dict[str, str]:
     return found
 
 
-def build(run: Run) -> Any:
+def build(run: Run, precision: str = "float32") -> Any:
     """The run's `EncoderDecoder` with fresh weights, its vocabularies read from assets/."""
     load_tensorflow()
     import keras
@@ -195,14 +195,14 @@ def build(run: Run) -> Any:
     from keras_s2s.sources import SOURCES
     from keras_s2s.targets import TARGETS
 
-    keras.config.set_dtype_policy(run.config.train.precision)
+    keras.config.set_dtype_policy(precision)
     source = SOURCES[run.config.data.source].load(run.config, run.assets)
     target = TARGETS[run.config.data.target].load(run.config, run.assets)
     return EncoderDecoder(run.config, source, target)
 
 
 def load(path: str | Path, search: Search | None = None) -> Any:
-    """Opens a trained run.
+    """Opens a trained run; it answers in float32, whatever precision it was trained in.
 
         model = keras_s2s.load("runs/mine")
         model.translate(["How are you?"])

@@ -252,7 +252,7 @@ class Progress(keras.callbacks.Callback):
         scoring = self.evaluate.scoring
         if headed(logs, scoring):
             before: Any = next((entry for entry in reversed(self.state.history[:-1]) if headed(entry, scoring)), {})
-            for name, shown in scoring.heads.items():
+            for name, shown in scoring.watched(self.model.settings.monitor).items():
                 value, places = logs[f"dev_{name}"], scoring.decimals
                 line += f"  {shown} {value:.{places}f}"
                 line += f" ({round(value - before[f'dev_{name}'], places) + 0.0:+.{places}f})" if before else ""

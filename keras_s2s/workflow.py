@@ -117,7 +117,7 @@ def train(run: Run, resume: bool) -> None:
     if resume and trained_already(run):
         return
     keras.utils.set_random_seed(settings.seed)
-    core = build(run)
+    core = build(run, settings.precision)
     rows, dev = (core.source.cached(run.rows(name)) for name in ("train", "dev"))
     bar = Bar("measuring", len(rows), unit=" pairs")
     lengths = measure(rows, core.source, core.target, bar.reach)

@@ -15,7 +15,7 @@ import export.saved_model
 import keras_s2s
 from export import parity
 from export.runtime import SayingFile
-from export.tflite import Phone, Sizes, load_for_phone
+from export.tflite import Phone, Sizes
 from keras_s2s import cli, overlays, plots
 from keras_s2s.corpus import CorpusError
 from keras_s2s.presets import PRESETS
@@ -156,7 +156,7 @@ def test_a_saved_model_takes_pixels(run):
 def test_a_saved_model_that_says_something_else_is_warned_of(run, tmp_path, monkeypatch, capsys):
     copy, served = Run.open(shutil.copytree(run, tmp_path / "run")), parity._served
     monkeypatch.setattr(parity, "_served", lambda *arguments: ["something else"] * 2 + served(*arguments)[2:])
-    predictor = load_for_phone(copy)
+    predictor = keras_s2s.load(copy.path)
     parity.TextProof(copy, Phone(predictor, Sizes(max_output_bytes=64)), predictor).saved_model(predictor)
     assert "saved_model answers 94 of 96 sources as Keras does. That is a fault of the export" in capsys.readouterr().err
 

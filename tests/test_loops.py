@@ -62,3 +62,25 @@ def test_recurrent_dropout_multiplies_the_state_by_one_mask_for_all_steps(cell):
     # Rows of U that meet a dropped unit might as well be zero, and the others doubled.
     layer.set_weights([weights[0], weights[1] * mask[0][:, None], weights[2]])
     np.testing.assert_allclose(tf.transpose(outputs, [1, 0, 2]), layer(x, training=False)[0], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("cell", KERAS)
+def test_mixed_precision_rounds_what_goes_into_the_products_and_nothing_else(cell):
+    random = np.random.default_rng(5)
+    draw = lambda *shape: tf.constant(random.normal(0, 0.5, shape), tf.float32)  # noqa: E731
+    whole, mixed = (recurrent.LAYERS[cell](UNITS, return_sequences=True, return_state=True, dtype=kind)
+                    for kind in ("float32", "mixed_bfloat16"))
+    x, mask = draw(len(LENGTHS), STEPS, 5), tf.sequence_mask(LENGTHS, STEPS)
+    for layer in (whole, mixed):
+        layer.build(x.shape)
+        layer.set_weights([random.normal(0, 0.3, weight.shape) for weight in whole.get_weights()] if layer is whole
+                          else whole.get_weights())
+    initial = [draw(len(LENGTHS), UNITS) for _ in recurrent.STATES[cell]]
+    shapes = [draw(len(LENGTHS), STEPS, UNITS), *(draw(len(LENGTHS), UNITS) for _ in initial)]
+    wanted = outputs_and_gradients(whole, x, mask, initial, shapes)
+    found = outputs_and_gradients(mixed, x, mask, initial, [tf.cast(shape, "bfloat16") for shape in shapes])
+    assert {part.dtype for part in found[0]} == {tf.bfloat16}
+    assert {part.dtype for part in found[1][-3:]} == {tf.float32}  # of the weights, which stay whole
+    for rough, exact in zip(tf.nest.flatten(found), tf.nest.flatten(wanted)):
+        apart = tf.norm(tf.cast(rough, tf.float32) - exact) / tf.norm(exact)
+        assert 0 < apart < 0.02, apart

@@ -57,3 +57,10 @@ def test_rows_are_translated_in_their_order_and_known_ones_told_apart(trained, t
     found, again = TextScoring().evaluate(predictor, rows, train, "some")
     assert found["unseen"]["sentences"] == 1
     assert found["bleu"] == metrics.score(again.hypotheses, again.references, again.sources).bleu
+
+
+def test_after_an_epoch_too_a_word_is_right_if_it_equals_any_of_its_references():
+    """What the best weights go by must be what `evaluate` reports."""
+    answers = [type("Answer", (), {"best": text})() for text in ("k ae t", "k ae t", "d ao g")]
+    found = TextScoring().measure(answers, ["k ah t", "k ae t", "d o g"], ["cat", "cat", "dog"]).scores
+    assert found["exact_match"] == 50

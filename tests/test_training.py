@@ -32,6 +32,7 @@ FLAGS = [  # each setting in some row, several to a row where they do not touch 
     "train.teacher_forcing=0 model.attention=luong model.input_dropout=0.2", "train.ema=0.9",
     "train.r_drop=2 model.dropout=0.3 model.attention=luong", "model.word_dropout=0.3 train.label_smoothing=0.1 train.r_drop=1",
     "train.precision=mixed_bfloat16 model.attention=bahdanau", "train.precision=mixed_bfloat16 model.tied_embeddings=true",
+    "train.precision=mixed_bfloat16 model.cell=gru model.recurrent_dropout=0.3",
     "train.precision=mixed_float16 model.attention=luong train.ema=0.9",
 ]
 

@@ -24,7 +24,7 @@ class Scoring:
 
     Attributes:
         heads: the scores that are printed and drawn, the most important first -> how they are called.
-        also: further ones that the best weights can go by.
+        also: further ones that the best weights can go by -> how they are called.
         decimals: that are printed of those.
         falling: those of which less is better.
         token: what the loss is of, and in which unit.
@@ -33,13 +33,17 @@ class Scoring:
     """
 
     heads: dict[str, str]
-    also: tuple[str, ...] = ()
+    also: dict[str, str] = {}
     decimals = 1
     falling: tuple[str, ...] = ("loss",)
     token = "Nats for each real token"
     right = "share of the real tokens that are answered right"
     about: dict[str, str] = {}
     perplexity = True  # the loss is in nats, so that e to its power says something
+
+    def watched(self, monitor: str) -> dict[str, str]:
+        """The scores that are printed and drawn after an epoch: the one that the best weights go by before the others."""
+        return {name: shown for name, shown in (self.also | self.heads).items() if name == monitor} | self.heads
 
     def chosen(self, total: int, most: int) -> range:
         """Which of so many dev pairs are answered after an epoch."""

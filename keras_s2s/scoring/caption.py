@@ -14,7 +14,7 @@ class CaptionScoring(TextScoring):
     """Texts against several texts each; a picture goes by its name, and each of its references is a row of its own."""
 
     heads = {"bleu": "BLEU-4", "cider": "CIDEr"}
-    also = ("chrf", "exact_match")
+    also = TextScoring.also | {"chrf": "chrF"}
     about = TextScoring.about | {
         "dev/bleu_1": "BLEU of single words, against all references of a picture.",
         "dev/cider": "CIDEr-D: n-grams count by how rare they are among the references; times 10."}

@@ -29,7 +29,7 @@ class TextScoring(Scoring):
     """Texts against texts."""
 
     heads = {"bleu": "BLEU", "chrf": "chrF"}
-    also: tuple[str, ...] = ("exact_match",)
+    also = {"exact_match": "exact %"}
     about = {
         "dev/length_ratio": "Tokens of the translations for each token of the references; 1 is as long.",
         "dev/repetition_rate": f"Percent of sentences that repeat {metrics.REPEATED_NGRAM} words in a row more often than "
@@ -38,7 +38,7 @@ class TextScoring(Scoring):
     }
 
     def measure(self, answers: Sequence[Any], references: Sequence[str], sources: Sequence[str]) -> Measured:
-        found = metrics.score([answer.best for answer in answers], references)
+        found = metrics.score([answer.best for answer in answers], references, [str(source) for source in sources])
         return Measured({"bleu": found.bleu, "chrf": found.chrf, "exact_match": found.exact_match,
                          "length_ratio": found.length_ratio, "repetition_rate": found.repetition_rate}, found.signatures)
 

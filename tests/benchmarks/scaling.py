@@ -102,7 +102,7 @@ def train(folder: Path) -> dict[str, float]:
 
     run = Run.open(folder / "run")
     workflow.prepare_assets(run)
-    core, rows, settings = build(run), run.rows("train"), run.config.train
+    core, rows, settings = build(run, run.config.train.precision), run.rows("train"), run.config.train
     begun = time.process_time()
     lengths = measure(rows, core.source, core.target)
     measuring = time.process_time() - begun
