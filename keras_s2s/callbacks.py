@@ -54,7 +54,8 @@ class Evaluate(keras.callbacks.Callback):
     """After an epoch: dev loss, and every `train.evaluate_every` epochs the dev set's translations and their scores.
 
     Adds to the epoch's logs: dev_loss, dev_accuracy, dev_ and each score of the target's scoring, dev_seconds. Saves the best
-    weights by `train.monitor` and ends training when `train.patience` evaluations brought nothing better.
+    weights by `train.monitor`, of equals those with less dev loss (on a small dev set a score is soon at its end, and training
+    still makes the model surer), and ends training when `train.patience` evaluations brought nothing better.
     """
 
     def __init__(self, predictor: Predictor, dev: Any, batches: tf.data.Dataset, state: State, checkpoints: Checkpoints,
@@ -84,7 +85,9 @@ class Evaluate(keras.callbacks.Callback):
         if f"dev_{train.monitor}" not in scores:
             return
         score = scores[f"dev_{train.monitor}"] * (-1 if train.monitor in self.scoring.falling else 1)
-        if self.state.best is None or score > self.state.best:
+        best, history = self.state.best, self.state.history
+        surer = best == score and scores["dev_loss"] < history[self.state.best_epoch - 1]["dev_loss"]
+        if best is None or score > best or surer:
             self.state.best, self.state.best_epoch, self.state.waited = score, epoch + 1, 0
             self.checkpoints.save_best(self.state, self.model.core.training_model.weights)
         else:

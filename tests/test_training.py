@@ -267,16 +267,27 @@ def test_the_best_epoch_goes_by_what_is_monitored(tmp_path, monitor, ema):
     run = begun(tmp_path, f"train.monitor={monitor}", f"train.ema={ema}", "train.epochs=3", "train.learning_rate=0.05")
     workflow.train(run, False)
     found = run.metrics()["training"]
-    scores = [epoch[f"dev_{monitor}"] * (-1 if monitor == "loss" else 1) for epoch in found["history"]]
-    assert found["best_epoch"] == 1 + int(np.argmax(scores))
+    scores = [(epoch[f"dev_{monitor}"] * (-1 if monitor == "loss" else 1), -epoch["dev_loss"]) for epoch in found["history"]]
+    assert found["best_epoch"] == 1 + scores.index(max(scores))
     if monitor == "loss":
         best = min(epoch["dev_loss"] for epoch in found["history"])
         core = __import__("keras_s2s").load(run.path).model
         assert TeacherForced(core, 1).score([example(core)])["loss"] == pytest.approx(best, abs=1e-4)
 
 
+def test_of_epochs_with_the_same_score_the_one_with_less_loss_is_the_best(tmp_path):
+    """So that a small dev set whose score is soon as good as it can be does not keep the weights of that early day."""
+    run = begun(tmp_path, "train.monitor=exact_match", "train.patience=2", "train.epochs=5", "train.learning_rate=1e-5",
+                "search.max_length=1")  # no answer is right
+    workflow.train(run, False)
+    found = run.metrics()["training"]
+    losses = [epoch["dev_loss"] for epoch in found["history"]]
+    assert {epoch["dev_exact_match"] for epoch in found["history"]} == {0.0} and losses == sorted(losses, reverse=True)
+    assert found["best_epoch"] == len(losses) == 5  # nor did patience end it
+
+
 def test_training_stops_when_patience_is_at_its_end(tmp_path):
-    run = begun(tmp_path, "train.monitor=bleu", "train.patience=2", "train.epochs=9", "train.learning_rate=1e-9")
+    run = begun(tmp_path, "train.monitor=bleu", "train.patience=2", "train.epochs=9", "train.learning_rate=1e-30")
     workflow.train(run, False)
     assert len(run.metrics()["training"]["history"]) == 3  # nothing is learnt, so that the first stays the best
 

@@ -2,7 +2,7 @@
 
 The same model over the same tokens: bidirectional LSTM 256 and decoder LSTM 256, Luong attention, embeddings 256, V = 2,000, dropout 0.3, Hindi Visual Genome. Each
 contender trains in a process of its own, turn by turn, and prints real target tokens a second; the ratio of the medians is what
-counts, since machines are shared and noisy. With --peers JoeyNMT is installed in that folder (some 6 GB) and trains too.
+counts, since machines are shared and noisy. `bfloat16` is keras_s2s with train.precision=mixed_bfloat16. With --peers JoeyNMT is installed in that folder (some 6 GB) and trains too.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tests.benchmarks import joeynmt
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "hvg-en-hi" / "train.tsv"
 ROOT = Path(__file__).resolve().parents[2]
-CONTENDERS = ("plain", "keras_s2s")
+CONTENDERS = ("plain", "keras_s2s", "bfloat16")  # the last: keras_s2s with train.precision=mixed_bfloat16
 UPDATES = 45  # of JoeyNMT in a round
 SENTENCES, UNITS, VOCABULARY = 128, 256, 2000
 
@@ -43,8 +43,11 @@ def corpus():
 
 def steps(name: str):
     """The contender's step function and its batches, ((source, target_in), target_out, weights) each."""
+    import keras
     import tensorflow as tf
 
+    if name == "bfloat16":
+        keras.config.set_dtype_policy("mixed_bfloat16")
     config, source, target, texts = corpus()
     rows = tf.data.Dataset.from_tensor_slices(tuple(texts)).shuffle(1 << 16, seed=1)
     if name == "plain":
@@ -142,7 +145,7 @@ def main() -> None:
                 speeds.append(peer.train(UPDATES))
                 note = ""
             else:
-                threads = {"TF_NUM_INTRAOP_THREADS": "1"} if name == "keras_s2s" else {}  # what train.py sets on two cores
+                threads = {"TF_NUM_INTRAOP_THREADS": "1"} if name != "plain" else {}  # what train.py sets on two cores
                 command = [sys.executable, "-m", "tests.benchmarks.speed", "--measure", name, "--seconds", str(arguments.seconds)]
                 environment = {**os.environ, **threads, "TF_CPP_MIN_LOG_LEVEL": "3"}
                 done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
