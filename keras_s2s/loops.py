@@ -66,9 +66,7 @@ def lstm(steps: tf.Tensor, mask: tf.Tensor | None, h: tf.Tensor, c: tf.Tensor, k
                                  d_h * tanh_c * o * (1 - o)], axis=1)
                 if mask is not None:
                     d_z = tf.where(mask[t], d_z, 0)
-                d_before = _times(d_z, UT)
-                if dropped is not None:
-                    d_before *= dropped
+                d_before = _times(d_z, UT) if dropped is None else _times(d_z, UT) * dropped
                 return (*_keep(mask, t, (d_before, d_new * f), (d_h, d_c)), d_z)
 
             d_h, d_c, d_z = _backward(back, tf.shape(projected)[0], (d_h, d_c))
@@ -120,9 +118,7 @@ def gru(steps: tf.Tensor, mask: tf.Tensor | None, h: tf.Tensor, kernel: tf.Tenso
                 if mask is not None:
                     both = tf.where(mask[t], both, 0)
                 through_z = d_h * z
-                through_u = _times(_inner(both), UT)
-                if dropped is not None:
-                    through_u *= dropped
+                through_u = _times(_inner(both), UT) if dropped is None else _times(_inner(both), UT) * dropped
                 return (*_keep(mask, t, (through_z + through_u,), (d_h,)), both)
 
             d_h, both = _backward(back, tf.shape(projected)[0], (d_h,))
