@@ -126,7 +126,7 @@ class Train:
     parts: int = 2  # of a batch, computed side by side on a CPU's cores; the gradient is the whole batch's; 1 on a GPU
     precision: str = "float32"  # float32; mixed_bfloat16 for GPUs, and CPUs with AVX512_BF16 or AMX; mixed_float16 for GPUs
     monitor: str = "loss"  # what the best is by, on dev: loss; of text bleu, chrf and the like; of series mse, mae; speech wer
-    patience: int = 0  # evaluations without a better dev score before training stops; 0: never
+    patience: int = 0  # evaluations that bring no better weights before training stops; 0: never
     evaluate_every: int = 1  # epochs between translations of the dev set
     save_every_steps: int = 0  # 0: at each end of an epoch and by time
     save_every_minutes: float = 10.0

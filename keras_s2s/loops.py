@@ -5,8 +5,8 @@ the gradients of three weight matrices are computed and added up. Here the input
 loops carry only what truly goes from step to step, and each weight's gradient is one large matrix product at the end. The
 numbers are the same to rounding (tested against Keras); the work is the same too, in fewer and larger pieces.
 
-In mixed precision matrices are multiplied in bfloat16, which CPUs with AVX512_BF16 or AMX do twice as fast and more; all else,
-the state above all, is kept in float32.
+In mixed precision matrices are multiplied in bfloat16, which CPUs with AVX512_BF16 or AMX do faster; gates and state are
+computed in float32, for the state adds up over the steps.
 
 Axes: T steps, B batch, H units, E input. All sequences here are time-major.
 """
@@ -44,8 +44,7 @@ def lstm(steps: tf.Tensor, mask: tf.Tensor | None, h: tf.Tensor, c: tf.Tensor, k
     @tf.custom_gradient
     def run(projected, h0, c0, U):
         def step(t, h, c):
-            given = h if dropped is None else h * dropped
-            i, f, g, o = tf.split(projected[t] + _times(given, U), 4, axis=1)
+            i, f, g, o = tf.split(projected[t] + _times(_drop(h, dropped), U), 4, axis=1)
             i, f, g, o = tf.sigmoid(i), tf.sigmoid(f), tf.tanh(g), tf.sigmoid(o)
             new_c = f * c + i * g
             new_h = o * tf.tanh(new_c)
@@ -66,11 +65,11 @@ def lstm(steps: tf.Tensor, mask: tf.Tensor | None, h: tf.Tensor, c: tf.Tensor, k
                                  d_h * tanh_c * o * (1 - o)], axis=1)
                 if mask is not None:
                     d_z = tf.where(mask[t], d_z, 0)
-                d_before = _times(d_z, UT) if dropped is None else _times(d_z, UT) * dropped
+                d_before = _drop(_times(d_z, UT), dropped)
                 return (*_keep(mask, t, (d_before, d_new * f), (d_h, d_c)), d_z)
 
             d_h, d_c, d_z = _backward(back, tf.shape(projected)[0], (d_h, d_c))
-            return d_z, d_h, d_c, _product(before_h if dropped is None else before_h * dropped, d_z, U)
+            return d_z, d_h, d_c, _product(_drop(before_h, dropped), d_z, U)
 
         return (hs, hs[-1], cs[-1]), gradient
 
@@ -96,7 +95,7 @@ def gru(steps: tf.Tensor, mask: tf.Tensor | None, h: tf.Tensor, kernel: tf.Tenso
     @tf.custom_gradient
     def run(projected, h0, U, d):
         def step(t, h):
-            inner = _times(h if dropped is None else h * dropped, U) + d
+            inner = _times(_drop(h, dropped), U) + d
             x_z, x_r, x_g = tf.split(projected[t], 3, axis=1)
             u_z, u_r, u_g = tf.split(inner, 3, axis=1)
             z, r = tf.sigmoid(x_z + u_z), tf.sigmoid(x_r + u_r)
@@ -118,13 +117,13 @@ def gru(steps: tf.Tensor, mask: tf.Tensor | None, h: tf.Tensor, kernel: tf.Tenso
                 if mask is not None:
                     both = tf.where(mask[t], both, 0)
                 through_z = d_h * z
-                through_u = _times(_inner(both), UT) if dropped is None else _times(_inner(both), UT) * dropped
+                through_u = _drop(_times(_inner(both), UT), dropped)
                 return (*_keep(mask, t, (through_z + through_u,), (d_h,)), both)
 
             d_h, both = _backward(back, tf.shape(projected)[0], (d_h,))
             d_inner = _inner(both)
             d_projected = both[:, :, :3 * h0.shape[1]]
-            d_U = _product(before if dropped is None else before * dropped, d_inner, U)
+            d_U = _product(_drop(before, dropped), d_inner, U)
             return d_projected, d_h, d_U, tf.reduce_sum(d_inner, axis=[0, 1])
 
         return (hs, hs[-1]), gradient
@@ -154,6 +153,10 @@ def _product(left: tf.Tensor, right: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
 def _times(left: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
     """[B, m] times a weight [m, n], multiplied in the weight's type."""
     return tf.cast(tf.matmul(tf.cast(left, weight.dtype), weight), FULL)
+
+
+def _drop(state: tf.Tensor, dropped: tf.Tensor | None) -> tf.Tensor:
+    return state if dropped is None else state * dropped
 
 
 def _as(kind: tf.DType, *tensors: tf.Tensor | None) -> tuple[Any, ...]:

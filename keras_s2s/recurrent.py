@@ -19,9 +19,8 @@ from keras_s2s.config import Model, require
 class Layer:
     """What both kinds add to Keras's layer. Weights, names and numbers stay Keras's.
 
-    - While training on CPUs the loop over time is the one of loops.py, which does the same in larger pieces; of bfloat16 it
-      multiplies matrices alone. With a GPU Keras's own stays, which is cuDNN's where the mask allows; so it does for inference
-      and for float16.
+    - While training on CPUs the loop over time is the one of loops.py, which does the same in larger pieces. With a GPU
+      Keras's own stays, which is cuDNN's where the mask allows; so it does for inference and for float16.
     - Masks of recurrent dropout are drawn in training alone. Keras 3.15 draws them in inference too, where nothing uses
       them: an export would carry random numbers, and each evaluation would move the seeds on.
     """

@@ -150,11 +150,11 @@ def curves(found: dict[str, Finished]) -> Html:
 
     config = next(iter(found.values())).run.config
     scoring = scoring_of(config)
-    heads = list(scoring.watched(config.train.monitor).items())[:2 if len(found) == 1 else 1]
+    heads = list(scoring.watched(config.train.monitor).items())[:None if len(found) == 1 else 1]
     kinds = [("loss", f"Loss: {scoring.token[0].lower()}{scoring.token[1:]}", [("loss", "training"), ("dev_loss", "dev")]
               if len(found) == 1 else [("dev_loss", "dev")]),
-             (heads[0][0], f"{' and '.join(label for _, label in heads)} of the dev set",
-              [(f"dev_{name}", label) for name, label in heads]),
+             # A picture each: BLEU goes to 100, CIDEr to 10.
+             *((name, f"{label} of the dev set", [(f"dev_{name}", "dev")]) for name, label in heads),
              ("accuracy", f"Of the dev set the {scoring.right}, with teacher forcing", [("dev_accuracy", "dev")]),
              ("speed", "Target tokens a second", [("tokens_per_second", "speed")])]
     return pictures(*(picture(plots.curves(drawn, "epoch", 0 if name == "speed" else None), name, title, told(drawn))

@@ -71,6 +71,16 @@ def test_a_report_is_one_file_that_fetches_nothing(run):
     assert "url(http" not in text and "@import" not in text
 
 
+def test_scores_have_a_picture_each_and_what_the_best_go_by_is_among_them(run):
+    text = report.write(run).read_text()
+    assert all(f"{label} of the dev set</figcaption>" in text for label in ("BLEU", "chrF")) and "exact % of the dev set" not in text
+    settings = json.loads((run / "config.json").read_text())
+    settings["train"]["monitor"] = "exact_match"
+    (run / "config.json").write_text(json.dumps(settings))
+    text = report.write(run).read_text()
+    assert all(f"{label} of the dev set</figcaption>" in text for label in ("exact %", "BLEU", "chrF"))
+
+
 def test_a_report_has_every_section_and_leads_to_each(run):
     text = report.write(run).read_text()
     assert re.findall("<h2>(.*?)</h2>", text) == SECTIONS

@@ -286,6 +286,15 @@ def test_of_epochs_with_the_same_score_the_one_with_less_loss_is_the_best(tmp_pa
     assert found["best_epoch"] == len(losses) == 5  # nor did patience end it
 
 
+def test_a_run_trained_in_mixed_precision_answers_in_float32(tmp_path):
+    run = begun(tmp_path, "train.precision=mixed_bfloat16", "train.epochs=1", "model.attention=luong")
+    workflow.train(run, False)
+    loaded = __import__("keras_s2s").load(run.path).model
+    assert {layer.compute_dtype for layer in loaded.training_model.layers} == {"float32"}
+    _, _, *state = loaded.encoder_model(loaded.source.prepare(tf.constant([PAIRS[0][0].encode()])))
+    assert {part.dtype for part in state} == {tf.float32}
+
+
 def test_training_stops_when_patience_is_at_its_end(tmp_path):
     run = begun(tmp_path, "train.monitor=bleu", "train.patience=2", "train.epochs=9", "train.learning_rate=1e-30")
     workflow.train(run, False)

@@ -27,7 +27,7 @@ class TranscriptScoring(TextScoring):
                                  "dev/cer": "The same of characters."}
 
     def measure(self, answers: Sequence[Any], references: Sequence[str], sources: Sequence[Any]) -> Measured:
-        found = metrics.score([answer.best for answer in answers], references)
+        found = metrics.score([answer.best for answer in answers], references, [str(source) for source in sources])
         return Measured({"wer": found.wer, "cer": found.cer, "exact_match": found.exact_match}, {})
 
     def evaluate(self, predictor: Any, rows: Any, train: Any | None, label: str) -> tuple[dict[str, Any], Translated]:

@@ -2,7 +2,9 @@
 
 The same model over the same tokens: bidirectional LSTM 256 and decoder LSTM 256, Luong attention, embeddings 256, V = 2,000, dropout 0.3, Hindi Visual Genome. Each
 contender trains in a process of its own, turn by turn, and prints real target tokens a second; the ratio of the medians is what
-counts, since machines are shared and noisy. `bfloat16` is keras_s2s with train.precision=mixed_bfloat16. With --peers JoeyNMT is installed in that folder (some 6 GB) and trains too.
+counts, since machines are shared and noisy. `bfloat16` is keras_s2s with train.precision=mixed_bfloat16. With --peers JoeyNMT is
+installed in that folder (some 6 GB) and trains too. `peak` are float32 matrix products alone, on all cores; shares of it count the
+products for real tokens, not for padding.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from tests.benchmarks import joeynmt
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "hvg-en-hi" / "train.tsv"
 ROOT = Path(__file__).resolve().parents[2]
-CONTENDERS = ("plain", "keras_s2s", "bfloat16")  # the last: keras_s2s with train.precision=mixed_bfloat16
+CONTENDERS = ("plain", "keras_s2s", "bfloat16")
 UPDATES = 45  # of JoeyNMT in a round
 SENTENCES, UNITS, VOCABULARY = 128, 256, 2000
 
@@ -111,18 +113,40 @@ def plain_step():
     return step
 
 
+def operations(batch) -> float:
+    """Floating-point operations of the matrix products of a training step for its real tokens: of each weight two forward, four back."""
+    (source, _), _, weights = batch
+    read, said = (source.numpy() != 0).sum(axis=1), weights.numpy().sum(axis=1)
+    encoder = 2 * (UNITS + UNITS // 2) * 4 * (UNITS // 2)  # both ways
+    decoder = 2 * UNITS * 4 * UNITS + 3 * UNITS * UNITS + UNITS * VOCABULARY  # the cell, attention's query and mix, the projection
+    return 6.0 * float((read * encoder + said * decoder + 2 * read * said * UNITS).sum())
+
+
+def peak(seconds: float) -> None:
+    """Prints floating-point operations a second of matrix products."""
+    import tensorflow as tf
+
+    square = tf.random.normal([2048, 2048])
+    products, begun = 0, time.perf_counter()
+    while time.perf_counter() - begun < seconds:
+        tf.matmul(square, square).numpy()
+        products += 1
+    print(products * 2 * 2048 ** 3 / (time.perf_counter() - begun))
+
+
 def measure(name: str, seconds: float) -> None:
-    """Trains for a while; prints target tokens a second of wall time and of processor time."""
+    """Trains for a while; prints target tokens a second of wall time and of processor time, and operations a second."""
     step, batches = steps(name)
     iterator = iter(batches)
     for _ in range(30):
         step(next(iterator))
-    tokens, wall, cpu = 0.0, time.perf_counter(), time.process_time()
+    tokens, worked, wall, cpu = 0.0, 0.0, time.perf_counter(), time.process_time()
     while time.perf_counter() - wall < seconds:
         batch = next(iterator)
         float(step(batch)["loss"])
-        tokens += float(batch[2].numpy().sum())
-    print(tokens / (time.perf_counter() - wall), tokens / (time.process_time() - cpu))
+        tokens, worked = tokens + float(batch[2].numpy().sum()), worked + operations(batch)
+    wall = time.perf_counter() - wall
+    print(tokens / wall, tokens / (time.process_time() - cpu), worked / wall)
 
 
 def main() -> None:
@@ -130,34 +154,40 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=15)
     parser.add_argument("--peers", type=Path, metavar="FOLDER", help="for JoeyNMT's own environment; without it JoeyNMT is left out")
-    parser.add_argument("--measure", choices=CONTENDERS, help=argparse.SUPPRESS)
+    parser.add_argument("--measure", choices=(*CONTENDERS, "peak"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if not DATA.exists():
         sys.exit(f"{DATA.name} of Hindi Visual Genome 1.1 is needed at {DATA}; it is published by LINDAT/CLARIAH-CZ (UFAL).")
     if arguments.measure:
-        measure(arguments.measure, arguments.seconds)
-        return
+        return peak(arguments.seconds) if arguments.measure == "peak" else measure(arguments.measure, arguments.seconds)
     peer = prepared_peer(arguments.peers) if arguments.peers else None
     found: dict[str, list[float]] = {name: [] for name in (*CONTENDERS, *(("joeynmt",) if peer else ()))}
     for turn in range(arguments.rounds):
+        (most,) = measured("peak", 3)
+        print(f"round {turn + 1}  peak       {most / 1e9:>8,.0f} GFLOP/s", flush=True)
         for name, speeds in found.items():
             if name == "joeynmt":
                 speeds.append(peer.train(UPDATES))
                 note = ""
             else:
-                threads = {"TF_NUM_INTRAOP_THREADS": "1"} if name != "plain" else {}  # what train.py sets on two cores
-                command = [sys.executable, "-m", "tests.benchmarks.speed", "--measure", name, "--seconds", str(arguments.seconds)]
-                environment = {**os.environ, **threads, "TF_CPP_MIN_LOG_LEVEL": "3"}
-                done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
-                wall, cpu = map(float, done.stdout.split())
+                wall, cpu, worked = measured(name, arguments.seconds)
                 speeds.append(wall)
-                note = f"{cpu:>8,.0f} a processor second"
+                note = f"{cpu:>8,.0f} a processor second, {worked / 1e9:.0f} GFLOP/s = {100 * worked / most:.0f} % of peak"
             print(f"round {turn + 1}  {name:<10} {speeds[-1]:>8,.0f} target tokens/s   load {os.getloadavg()[0]:.1f}   {note}",
                   flush=True)
     medians = {name: statistics.median(speeds) for name, speeds in found.items()}
     for name, value in medians.items():
         against = "   ".join(f"{value / medians[other]:.2f} x {other}" for other in medians if other != name)
         print(f"{name:<10} {value:>8,.0f} target tokens/s   {against}")
+
+
+def measured(name: str, seconds: float) -> list[float]:
+    """What `--measure` prints, in a process of its own."""
+    threads = {"TF_NUM_INTRAOP_THREADS": "1"} if name in ("keras_s2s", "bfloat16") else {}  # what train.py sets on two cores
+    command = [sys.executable, "-m", "tests.benchmarks.speed", "--measure", name, "--seconds", str(seconds)]
+    environment = {**os.environ, **threads, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    return [float(number) for number in done.stdout.split()]
 
 
 def prepared_peer(folder: Path) -> joeynmt.Peer:
