@@ -14,6 +14,18 @@ def main() -> int:
 
 
 def story(arguments) -> None:
+    run, predictor = learn(arguments)
+
+    from export import parity, saved_model  # only now: their import takes seconds
+    from keras_s2s import workflow
+
+    saved_model.export(run)
+    parity.finish(run)
+    workflow.show(run, predictor)
+
+
+def learn(arguments):
+    """The story without its exports: a run that is trained and scored, and what answers with it."""
     from keras_s2s import workflow
 
     run = workflow.open_run(arguments.run, arguments.config, arguments.resume)
@@ -21,12 +33,7 @@ def story(arguments) -> None:
     workflow.prepare_assets(run)
     workflow.be_taught(run)
     workflow.train(run, arguments.resume)
-    predictor = workflow.evaluate(run)
-
-    from export import parity, saved_model  # only now: their import takes seconds
-    saved_model.export(run)
-    parity.finish(run)
-    workflow.show(run, predictor)
+    return run, workflow.evaluate(run)
 
 
 if __name__ == "__main__":

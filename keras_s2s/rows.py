@@ -1,10 +1,11 @@
-"""Packed pairs on disk with random access: a TSV, mapped into memory, and an index of where its lines begin."""
+"""Packed pairs on disk with random access: a TSV and an index of where its lines begin."""
 
 from __future__ import annotations
 
 import contextlib
-import mmap
 import os
+import threading
+import weakref
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -21,7 +22,7 @@ class CorpusError(ValueError):
 
 
 class Rows:
-    """The pairs of a TSV by number; takes 8 bytes of memory a row, however long the rows are.
+    """The pairs of a TSV by number; takes 8 bytes of memory a row, however long the rows are. Threads may share one.
 
     Only LF ends a line. The index is kept beside the file as NAME.index.npy and made anew when it is missing, damaged
     or of another file (by size and time of change); a folder that cannot be written to is no obstacle.
@@ -39,12 +40,13 @@ class Rows:
     def __init__(self, path: str | Path):
         self.path = Path(path)
         try:
-            with open(self.path, "rb") as file:
-                self._index = self._load_index(file)
-                self._bytes = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if len(self) else b""
+            self._file = open(self.path, "rb", buffering=0)
+            weakref.finalize(self, self._file.close)
+            self._index = self._load_index(self._file)
         except OSError as error:
             raise CorpusError(f"the pairs in {str(self.path)!r} cannot be read: {error.strerror}. "
                               "Prepare the corpus again.") from None
+        self._lock = threading.Lock()
 
     def __len__(self) -> int:
         return len(self._index) - 2
@@ -54,9 +56,12 @@ class Rows:
         if not -len(self) <= row < len(self):
             raise IndexError(f"row {row} of {len(self)}")
         row %= len(self)
-        line = self._bytes[self._index[row + 1]:self._index[row + 2]]
+        start, end = self._index[row + 1:row + 3].tolist()
+        with self._lock:  # read, not mapped: pages of a mapped corpus would count as memory held
+            self._file.seek(start)
+            line = self._file.read(end - start)
         source, tab, target = line.removesuffix(b"\n").partition(b"\t")
-        if not tab:
+        if not tab or len(line) < end - start:
             raise CorpusError(f"line {row + 1} of {str(self.path)!r} must hold a source, a TAB and a target; "
                               f"got {line[:60]!r}. The file was changed: prepare the corpus again.")
         return source, target

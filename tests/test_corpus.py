@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -379,6 +380,26 @@ def test_rows_that_are_missing_or_were_changed_are_refused(tmp_path):
     rows = Rows(written(tmp_path, "rows.tsv", b"a\tb\nlonely\n"))
     with pytest.raises(CorpusError, match="line 2 of .* must hold a source, a TAB and a target; got b'lonely"):
         rows[1]
+
+
+def test_rows_that_were_cut_off_meanwhile_are_refused_and_nothing_crashes(tmp_path):
+    path = Path(written(tmp_path, "rows.tsv", PAIRS))
+    rows = Rows(path)
+    with open(path, "r+b") as file:
+        file.truncate(len(PAIRS) - 5)  # within the last target
+    assert rows[38] == (b"source 38", b"target 38")
+    with pytest.raises(CorpusError, match="line 40 of .* got b'source 39.ttarge'.*The file was changed"):
+        rows[39]
+    path.write_bytes(b"")
+    with pytest.raises(CorpusError, match="line 1 of .* got b''"):
+        rows[0]
+
+
+def test_threads_share_rows(tmp_path):
+    rows = Rows(written(tmp_path, "rows.tsv", PAIRS))
+    order = random.Random(1).choices(range(40), k=4000)
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(rows.__getitem__, order)) == [(b"source %d" % i, b"target %d" % i) for i in order]
 
 
 def test_reading_needs_no_tensorflow():

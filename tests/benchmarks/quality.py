@@ -4,8 +4,9 @@
     python -m tests.benchmarks.quality dakshina FOLDER                Dakshina's Hindi lexicon, Latin first: train.tsv, dev.tsv
     python -m tests.benchmarks.quality cmudict FOLDER                 CMUdict, the g014b2b split: train.tsv
     python -m tests.benchmarks.quality hvg FOLDER --ablate --epochs 8 one change of the preset at a time
+    python -m tests.benchmarks.quality hvg FOLDER --search --seeds 1 2 3  beams and length penalties, each run alone and all together
 
-The test set is looked at once a run, and never by --ablate. Dakshina's test part is not at hand, so its dev part is the test set
+The test set is looked at once a run, and never by --ablate and --search. Dakshina's test part is not at hand, so its dev part is the test set
 here, and 1,000 words of train are held out to choose by. Of CMUdict 2,670 words are held out to choose by and 2,670 to test.
 Runs stay in --runs and are gone on with, not made again. What the machine did beside is printed as its load.
 """
@@ -25,6 +26,8 @@ from typing import NamedTuple
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[2]
+TESTED = "import train, sys; sys.exit(train.main())"
+LEARNT = "import train; from keras_s2s import cli; train.learn(cli.training_arguments())"
 HELD_OUT = 2670  # words of CMUdict, twice
 
 
@@ -58,6 +61,10 @@ CHANGES = {  # of a preset, one at a time
     "scheduled sampling 0.9": "train.teacher_forcing=0.9", "inverse square root": "train.schedule=inverse_sqrt",
     "batches of 2,048": "train.batch_tokens=2048", "weights averaged": "train.ema=0.999", "R-Drop": "train.r_drop=1",
 }
+SEARCHES = {  # beam size and length penalty
+    "greedy": (1, 0.6), "beam 2": (2, 0.6), "beam 5": (5, 0.6), "beam 10": (10, 0.6), "beam 5, length penalty 0": (5, 0.0),
+    "beam 5, length penalty 0.3": (5, 0.3), "beam 5, length penalty 1": (5, 1.0), "beam 5, length penalty 1.5": (5, 1.5),
+}
 
 
 def main() -> int:
@@ -68,13 +75,15 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
     parser.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE")
     parser.add_argument("--ablate", nargs="*", metavar="CHANGE", help=f"all, or some of: {'; '.join(CHANGES)}")
+    parser.add_argument("--search", action="store_true", help="ways to search with the runs of --seeds, which are there, on dev")
     parser.add_argument("--epochs", type=int, help="instead of the preset's")
     arguments = parser.parse_args()
     if not (arguments.folder / "train.tsv").is_file():
         print(f"there is no {arguments.folder / 'train.tsv'}; the first lines of this file say which data it is")
         return 1
     settings = [*arguments.set, *([f"train.epochs={arguments.epochs}"] if arguments.epochs else [])]
-    (ablate if arguments.ablate is not None else headline)(arguments, TASKS[arguments.task], settings)
+    what = searched if arguments.search else ablate if arguments.ablate is not None else headline
+    what(arguments, TASKS[arguments.task], settings)
     return 0
 
 
@@ -99,15 +108,37 @@ def headline(arguments: argparse.Namespace, task: Task, settings: Sequence[str])
 
 def ablate(arguments: argparse.Namespace, task: Task, settings: Sequence[str]) -> None:
     """One change at a time, on the dev set."""
-    print(f"{'change of ' + task.preset:<28}{'dev ' + task.measure:>14}{'difference':>12}{'weights':>12}{'minutes':>9}   settings")
+    print(f"{'change of ' + task.preset:<28}{'dev ' + task.measure:>14}{'difference':>12}{'dev loss':>10}{'weights':>12}{'minutes':>9}"
+          f"{'MiB':>7}   settings")
     base = None
-    for name in ["as the preset", *(arguments.ablate or [name for name in CHANGES if CHANGES[name]])]:
+    for name in dict.fromkeys(["as the preset", *(arguments.ablate or CHANGES)]):
         folder = arguments.runs / f"{arguments.task}-{name.replace(' ', '-').replace(',', '')}"
         metrics = trained(folder, arguments, task, [*settings, *CHANGES[name].split()], False)
         value, training = shown(task, metrics["dev"][task.score]), metrics["training"]
         base = value if base is None else base
-        print(f"{name:<28}{value:>14.2f}{value - base:>+12.2f}{training['weights']:>12,}{training['seconds'] / 60:>9.1f}"
-              f"   {CHANGES[name]}", flush=True)
+        loss = min(epoch["dev_loss"] for epoch in training["history"])
+        print(f"{name:<28}{value:>14.2f}{value - base:>+12.2f}{loss:>10.3f}{training['weights']:>12,}{training['seconds'] / 60:>9.1f}"
+              f"{metrics['MiB']:>7,.0f}   {CHANGES[name]}", flush=True)
+
+
+def searched(arguments: argparse.Namespace, task: Task, _: Sequence[str]) -> None:
+    """Ways to search, on the dev set: the mean over the runs, and all runs together as an ensemble."""
+    from keras_s2s.terminal import load_tensorflow
+
+    load_tensorflow()
+    from keras_s2s.ensemble import load_together
+    from keras_s2s.run import Run
+
+    paths = [arguments.runs / f"{arguments.task}-{seed}" for seed in arguments.seeds]
+    run, alone, together = Run.open(paths[0]), [load_together([path]) for path in paths], load_together(paths)
+    print(f"{'':<28}{'dev ' + task.measure + ', mean of ' + str(len(paths)):>24}{'together':>10}")
+    for name, (beam, penalty) in SEARCHES.items():
+        values = []
+        for predictor in (*alone, together):
+            predictor = predictor.with_search(beam_size=beam, length_penalty=penalty)
+            found, _ = predictor.model.target.scoring.evaluate(predictor, run.rows("dev"), run.rows("train"), "dev")
+            values.append(shown(task, found[task.score]))
+        print(f"{name:<28}{np.mean(values[:-1]):>24.2f}{values[-1]:>10.2f}", flush=True)
 
 
 def shown(task: Task, score: float) -> float:
@@ -115,14 +146,23 @@ def shown(task: Task, score: float) -> float:
 
 
 def trained(run: Path, arguments: argparse.Namespace, task: Task, settings: Sequence[str], tested: bool) -> dict:
-    """What metrics.json says of a run by train.py, which is made, or gone on with where it was begun."""
-    there = (run / "config.json").exists()
+    """What metrics.json says of a run, which is made, or gone on with where it was begun; and the most memory it held, in MiB.
+
+    A run that is tested is one of train.py, exports and all; the others are trained and scored alone.
+    """
     data = files(arguments.task, arguments.folder, arguments.runs, tested)
-    command = [sys.executable, "train.py", "--run", str(run.resolve())]
-    command += ["--resume"] if there else ["--preset", task.preset, *data, *(["--set", *settings] if settings else [])]
-    with open(run.with_name(run.name + ".log") if run.parent.exists() else os.devnull, "a") as log:
-        subprocess.run(command, cwd=ROOT, check=True, stdout=log, stderr=log)
-    return json.loads((run / "metrics.json").read_text())
+    command = [sys.executable, "-c", TESTED if tested else LEARNT, "--run", str(run.resolve())]
+    command += (["--resume"] if (run / "config.json").exists() else
+                ["--preset", task.preset, *data, *(["--set", *settings] if settings else [])])
+    kept = run / "memory.json"
+    with open(run.with_name(run.name + ".log"), "a") as log:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
+        _, status, usage = os.wait4(process.pid, 0)
+    if os.waitstatus_to_exitcode(status):
+        sys.exit(f"the training of {run} failed; see {log.name}")
+    before = json.loads(kept.read_text()) if kept.exists() else 0
+    kept.write_text(json.dumps(max(before, usage.ru_maxrss / 1024)))
+    return json.loads((run / "metrics.json").read_text()) | {"MiB": json.loads(kept.read_text())}
 
 
 def evaluated(run: Path, name: str, beam: int) -> dict:
