@@ -23,7 +23,7 @@ FORMAT = 1  # of config.json; raised when an older run can no longer be read
 
 TOKENIZERS = ("sentencepiece", "characters", "words", "bytes")
 CELLS = ("lstm", "gru")
-ATTENTIONS = ("none", "luong", "bahdanau")
+ATTENTIONS = ("none", "luong", "scaled_luong", "bahdanau")
 OPTIMIZERS = ("sgd", "momentum", "adam", "adamw")
 SCHEDULES = ("constant", "linear", "cosine", "inverse_sqrt")
 MONITORS = ("loss", "bleu", "chrf", "exact_match", "cider", "next_word", "mse", "mae", "wer", "cer")
@@ -80,7 +80,7 @@ class Model:
     embedding_dim: int = 256
     embedding_stddev: float = 0.5  # of the first embeddings; Keras's own 0.03 leaves an LSTM's gates half open for long
     bidirectional: bool = False  # the encoder reads both ways
-    attention: str = "none"  # none (the context vector alone), luong, bahdanau
+    attention: str = "none"  # none (the context vector alone), luong, scaled_luong, bahdanau
     tied_embeddings: bool = False  # target embedding and output projection share one matrix
     input_dropout: float = 0.0  # of embeddings
     word_dropout: float = 0.0  # of whole embeddings, so that a token is as good as unseen (Gal and Ghahramani, 2016)

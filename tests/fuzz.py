@@ -14,7 +14,7 @@ import atheris
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 with atheris.instrument_imports(include=["keras_s2s", "json"]):
-    from keras_s2s.config import Config, settings
+    from keras_s2s.config import FORMAT, Config, settings
     from keras_s2s.corpus import CorpusError, Log, read_pairs
 
 FOLDER = tempfile.mkdtemp()
@@ -40,7 +40,7 @@ def configuration(content: bytes) -> str:
     given = atheris.FuzzedDataProvider(content)
     if given.ConsumeBool():
         return content.decode("utf-8", "replace")
-    tree: dict = {"format": 1}
+    tree: dict = {"format": FORMAT}
     values = [lambda: given.ConsumeInt(8), given.ConsumeFloat, given.ConsumeBool, lambda: given.ConsumeUnicode(9), lambda: None,
               lambda: [given.ConsumeUnicode(5)], lambda: [given.ConsumeInt(1), given.ConsumeInt(1)], dict]
     while given.remaining_bytes():

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keras_s2s.config import Config
+from keras_s2s.config import FORMAT, Config
 from keras_s2s.corpus import CorpusError, Log, read_pairs
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -59,7 +59,7 @@ def test_any_text_is_a_configuration_or_a_valueerror(text):
 def test_any_value_of_a_setting_is_taken_as_it_is_or_refused_in_words(field, value):
     section, name = field
     try:
-        config = Config.from_json(json.dumps({"format": 1, section: {name: value}}))
+        config = Config.from_json(json.dumps({"format": FORMAT, section: {name: value}}))
     except ValueError as error:
         assert name in str(error) or section in str(error)
     else:

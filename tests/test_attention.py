@@ -19,8 +19,8 @@ def inputs(seed=0):
 
 def expected_scores(kind, layer, h, s):
     """The score of one decoder output against one source step, written as in the paper."""
-    if kind == "luong":
-        return (h @ layer.query.kernel.numpy()) @ s
+    if kind.endswith("luong"):
+        return (h @ layer.query.kernel.numpy()) @ s / (np.sqrt(H) if kind == "scaled_luong" else 1)
     return np.tanh(h @ layer.query.kernel.numpy() + s @ layer.key.kernel.numpy()) @ layer.v.numpy()
 
 

@@ -130,7 +130,7 @@ def test_a_bidirectional_encoder_reads_one_half_forwards_and_the_other_backwards
     near(encoded.state[0][0, half:], before[0, half:])
 
 
-@pytest.mark.parametrize("attention", ["none", "luong", "bahdanau"])
+@pytest.mark.parametrize("attention", ["none", "luong", "scaled_luong", "bahdanau"])
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
 def test_another_source_gives_other_logits(cell, attention):
     core = made(f"model.cell={cell} model.attention={attention}")
@@ -170,7 +170,7 @@ def test_the_context_vector_is_the_last_output_at_the_last_real_step():
     near(encoded.state[0], tf.gather(encoded.outputs, tf.constant(LENGTHS) - 1, batch_dims=1))
 
 
-@pytest.mark.parametrize("attention", ["luong", "bahdanau"])
+@pytest.mark.parametrize("attention", ["luong", "scaled_luong", "bahdanau"])
 def test_alignments_are_distributions_over_the_real_source_steps(attention):
     core = made(f"model.attention={attention} model.bidirectional=true")
     source, target_in = batch(core)
