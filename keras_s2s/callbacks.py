@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from keras_s2s.checkpoints import Checkpoints, State
 from keras_s2s.predictor import Predictor
-from keras_s2s.run import Run
+from keras_s2s.run import Run, lexicon
 from keras_s2s.stopping import Signals, Stopped, handled
 from keras_s2s.training import TeacherForced
 from keras_s2s.watch import Progress, TensorBoard
@@ -171,6 +171,6 @@ def callbacks(run: Run, state: State, model: TeacherForced, dev: Any, dev_batche
               steps_per_epoch: int) -> list[keras.callbacks.Callback]:
     """All callbacks of a training, in their order; `Save` is the last."""
     checkpoints, asked = run.checkpoints, Signals()
-    evaluate = Evaluate(Predictor(model.core), dev, dev_batches, state, checkpoints, asked)
+    evaluate = Evaluate(Predictor(model.core, lexicon=lexicon(run, model.core)), dev, dev_batches, state, checkpoints, asked)
     return [Guard(run, state), History(state), evaluate, Record(state), TensorBoard(run, state, evaluate),
             Progress(state, steps_per_epoch, evaluate), Save(state, checkpoints, asked)]

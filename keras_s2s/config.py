@@ -155,6 +155,7 @@ class Search:
     n_best: int = 1  # answers that are given, the best first; the fewer, the sooner they are found
     length_penalty: float = 0.6  # alpha of Wu et al. (2016), eq. 14
     no_repeat_ngram: int = 0  # never say the same n tokens twice; 0: off
+    shortlist: int = 0  # answer with the target tokens most likely for each source token, so many, not with all; 0: with all
     max_length: int = 200  # tokens of an answer at most
     max_length_ratio: float = 2.0  # and at most this many times the source's tokens, plus 10
     temperature: float = 0.0  # above 0: sample instead of searching
@@ -162,7 +163,8 @@ class Search:
     top_p: float = 1.0  # sample among the likeliest tokens that make up this probability
 
     def __post_init__(self) -> None:
-        for name, low, high in (("beam_size", 1, 100), ("length_penalty", 0, 5), ("no_repeat_ngram", 0, 20)):
+        for name, low, high in (("beam_size", 1, 100), ("length_penalty", 0, 5), ("no_repeat_ngram", 0, 20),
+                                ("shortlist", 0, 100)):
             between("search", name, getattr(self, name), low, high)
         for name, low in (("n_best", 1), ("max_length", 1), ("max_length_ratio", 0), ("temperature", 0), ("top_k", 0)):
             between("search", name, getattr(self, name), low)

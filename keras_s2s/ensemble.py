@@ -8,6 +8,7 @@ table 1). It costs as much as its members together: `--teacher` makes one small 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,14 @@ class Ensemble:
 
     def step(self, inputs, state: list[Any], memory: list[Any]):
         """One step of each: logits [B, V] of the mean, and the states."""
-        logits, states = zip(*(model.step(inputs, *own) for model, *own in zip(self.models, state, memory)))
+        return self._together([model.step for model in self.models], inputs, state, memory)
+
+    def narrowed(self, tokens):
+        """`step` of a part of the vocabulary, tokens [L]."""
+        return functools.partial(self._together, [model.narrowed(tokens) for model in self.models])
+
+    def _together(self, steps, inputs, state: list[Any], memory: list[Any]):
+        logits, states = zip(*(step(inputs, *own) for step, *own in zip(steps, state, memory)))
         return self.target.mean(logits), list(states)
 
     def foretell(self, prepared, target_in):
@@ -85,4 +93,4 @@ def load_together(paths: Sequence[str | Path], search: Search | None = None) -> 
                                f"that of {paths[0]}. Train them on the same data with the same settings of the tokenizers, and "
                                "other seeds: --set train.seed=2.")
     together: Any = Ensemble([first, *others])
-    return Predictor(together, search or predictors[0].search)
+    return Predictor(together, search or predictors[0].search, predictors[0].lexicon)

@@ -62,6 +62,16 @@ class EncoderDecoder:
         outputs, state = self.decoder.step(self.target.embed(inputs), state, memory)
         return self.target.project(outputs), state
 
+    def narrowed(self, tokens):
+        """`step` of a part of the vocabulary, tokens [L]: its logits are [N, L]."""
+        project = self.target.narrowed(tokens)
+
+        def step(inputs, state, memory):
+            outputs, state = self.decoder.step(self.target.embed(inputs), state, memory)
+            return project(outputs), state
+
+        return step
+
     def foretell(self, prepared, target_in) -> tf.Tensor:
         """Logits [B, T, V] of given targets, teacher-forced, without dropout."""
         return self.training_model([prepared, target_in], training=False)

@@ -19,6 +19,7 @@ from keras_s2s.media import Item, decoded
 from keras_s2s.model import EncoderDecoder
 from keras_s2s.pipeline import by_length
 from keras_s2s.reading import Rejected
+from keras_s2s.shortlist import Lexicon, Narrow, Shortlist
 
 BATCH_TOKENS = 4096  # source steps of a batch of `predict`, divided by the beams
 
@@ -29,14 +30,16 @@ class Predictor(tf.Module):
     Args:
         model: the encoder-decoder, or several as an `Ensemble`.
         search: how answers are found; the run's own settings where not given.
+        lexicon: what a shortlist (`search.shortlist`) is taken from.
 
     Call: raw sources [B] -> what `Target.render` gives, such as {"text": [B, K] strings, "score": [B, K] float32}.
     """
 
-    def __init__(self, model: EncoderDecoder, search: Search | None = None):
+    def __init__(self, model: EncoderDecoder, search: Search | None = None, lexicon: Lexicon | None = None):
         super().__init__(name="predictor")
         self.model = model
-        self.search = search or model.config.search
+        self.search, self.lexicon = search or model.config.search, lexicon
+        self.shortlist = Shortlist(lexicon, self.search.shortlist) if self.search.shortlist else None
         # Tracked, so that variables and tables travel with the predictor into a SavedModel.
         self.resources = model.tracked
         self._answer = tf.function(self.answer, input_signature=[model.source.signature, tf.TensorSpec([2], tf.int32)],
@@ -66,8 +69,11 @@ class Predictor(tf.Module):
         model = self.model
         prepared = model.source.prepare(raw)
         encoded = model.encode(prepared)
-        found = model.target.search(model.step, encoded.state, model.remember(encoded), model.source.lengths(prepared),
-                                    self.search, seed, gaps=model.copies, last=model.source.last(raw))
+        narrow = Narrow(model.step, model.remember(encoded), None)
+        if self.shortlist:
+            narrow = self.shortlist.narrow(model, prepared, narrow.memory)
+        found = model.target.search(narrow.step, encoded.state, narrow.memory, model.source.lengths(prepared), self.search,
+                                    seed, gaps=model.copies, last=model.source.last(raw), tokens=narrow.tokens)
         return model.target.render(found, model.copied(raw, encoded, found))
 
     def predict(self, raws: Sequence[Any], progress: Callable[[int], None] | None = None, seed: int = 0) -> list[Any]:
@@ -174,4 +180,4 @@ class Predictor(tf.Module):
         """The same model with other search settings."""
         import dataclasses
 
-        return Predictor(self.model, dataclasses.replace(self.search, **settings))
+        return Predictor(self.model, dataclasses.replace(self.search, **settings), self.lexicon)

@@ -226,7 +226,14 @@ def load(path: str | Path, search: Search | None = None) -> Any:
     run.checkpoints.restore_best(model.training_model.weights)
     from keras_s2s.predictor import Predictor
 
-    return Predictor(model, search)
+    return Predictor(model, search, lexicon(run, model))
+
+
+def lexicon(run: Run, model: Any) -> Any:
+    """What a shortlist of the run's model is taken from."""
+    from keras_s2s.shortlist import Lexicon
+
+    return Lexicon(run.assets, lambda: run.rows("train"), model.source, model.target)
 
 
 def _sha256(file: Path) -> str:

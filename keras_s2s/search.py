@@ -4,6 +4,8 @@ Knows no model, only a function, a state and a memory. The function tells what m
 
     step(tokens [N] int32, state, memory) -> logits [N, V] of any float type, state
 
+Where they are of some tokens alone (`Symbols.listed`), V is the number of those.
+
 The state is any nest (lists, tuples, dicts) of tensors whose first axis is N, the memory one of tensors whose first axis is
 B: what stays the same at every step (encoder outputs, their mask). Row n of a step looks at row n // (N / B) of the memory.
 
@@ -40,6 +42,11 @@ class Symbols(NamedTuple):
     bos: int = 2  # the first token fed; never said
     eos: int = 3  # ends an answer
     banned: tuple[int, ...] = ()  # never said either, such as (1,) for UNK
+    listed: tf.Tensor | None = None  # [L] int32, ascending: the tokens that the logits are of; None: all, in their order
+
+    def at(self, columns: tf.Tensor) -> tf.Tensor:
+        """The tokens that columns of the logits are of."""
+        return columns if self.listed is None else tf.gather(self.listed, columns)
 
 
 class Hypotheses(NamedTuple):
@@ -122,8 +129,8 @@ def sample(step: Step, state: State, limits: tf.Tensor, settings: Search, seed: 
                          "Use 1 for the model's own probabilities, or call greedy().")
 
     def choose(log_p: tf.Tensor, t: tf.Tensor) -> tf.Tensor:
-        vocabulary_size = log_p.shape[-1]
-        kept = min(settings.top_k or vocabulary_size, vocabulary_size)
+        columns = size(log_p, 1)
+        kept = tf.minimum(settings.top_k or columns, columns)
         values, tokens = tf.math.top_k(log_p / settings.temperature, kept)  # [N, kept], the likeliest first
         if settings.top_p < 1:
             likelier = tf.cumsum(tf.nn.softmax(values), axis=-1, exclusive=True)  # the first is always 0, so it stays
@@ -136,15 +143,15 @@ def sample(step: Step, state: State, limits: tf.Tensor, settings: Search, seed: 
 
 def _follow(step: Step, state: State, limits: tf.Tensor, settings: Search, symbols: Symbols, memory: Memory,
             choose: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]) -> Hypotheses:
-    """Says choose(log_p [N, V], t) -> [N] at every step until all have ended."""
+    """Says what stands in the column choose(log_p [N, V], t) -> [N] at every step until all have ended."""
     limits = tf.clip_by_value(limits, 1, settings.max_length)
     rows = row_count(limits)
 
     def advance(line: _Line, memory: Memory) -> _Line:
         logits, state = step(line.tokens, line.state, memory)
         log_p = _log_probabilities(logits, line.answer, line.t, settings, symbols)
-        tokens = choose(log_p, line.t)
-        gained = tf.gather(log_p, tokens, batch_dims=1)
+        columns = choose(log_p, line.t)
+        gained, tokens = tf.gather(log_p, columns, batch_dims=1), symbols.at(columns)
         tokens = tf.where(line.done | (tokens == symbols.eos), symbols.pad, tokens)
         return line._replace(
             t=line.t + 1, tokens=tokens, answer=write(line.answer, line.t, tokens, 1),
@@ -218,11 +225,11 @@ def _extend(step: Step, loop: _Beams, memory: Memory, settings: Search, symbols:
     logits, state = step(tf.reshape(loop.tokens, [-1]), loop.state, memory)
     answers = tf.reshape(loop.answers, [-1, size(loop.answers, 2)])
     log_p = _log_probabilities(logits, answers, loop.t, settings, symbols)  # [B * K, V]
-    vocabulary_size = log_p.shape[-1]
-    totals = loop.log_p[:, :, None] + tf.reshape(log_p, [-1, beams, vocabulary_size])
-    best, index = tf.math.top_k(tf.reshape(totals, [-1, beams * vocabulary_size]), 2 * beams)
-    parents = index // vocabulary_size
-    tokens = index - parents * vocabulary_size
+    columns = size(log_p, 1)
+    totals = loop.log_p[:, :, None] + tf.reshape(log_p, [-1, beams, columns])
+    best, index = tf.math.top_k(tf.reshape(totals, [-1, beams * columns]), 2 * beams)
+    parents = index // columns
+    tokens = symbols.at(index - parents * columns)
     tokens = tf.where(tokens == symbols.eos, symbols.pad, tokens)  # in the answer an end is PAD
     answers = write(tf.gather(loop.answers, parents, batch_dims=1), loop.t, tokens, 2)
     return loop._replace(tokens=tokens, answers=answers, log_p=best, state=state), parents
@@ -282,19 +289,26 @@ def roll_out(step: Callable[[tf.Tensor, State], tuple[tf.Tensor, State]], first:
 def _log_probabilities(logits: tf.Tensor, answer: tf.Tensor, t: tf.Tensor, settings: Search,
                        symbols: Symbols) -> tf.Tensor:
     """log p of every next token [N, V]: NEVER added to what may not follow, the others as the model gave them."""
-    vocabulary_size = logits.shape[-1]
+    log_p = tf.nn.log_softmax(tf.cast(logits, tf.float32)) + _unsayable(logits.shape[-1], symbols)
+    if 0 < settings.no_repeat_ngram <= settings.max_length:
+        log_p = tf.where(_repeats(answer, t, settings.no_repeat_ngram, size(log_p, 1), symbols), NEVER, log_p)
+    return log_p
+
+
+def _unsayable(vocabulary_size: int | None, symbols: Symbols) -> Any:
+    """NEVER [V] for tokens that may not be said, 0 for others."""
+    tokens = [symbols.pad, symbols.bos, *symbols.banned]
+    if symbols.listed is not None:
+        return tf.where(tf.reduce_any(symbols.listed[:, None] == tf.constant(tokens), axis=1), NEVER, 0.0)
     if vocabulary_size is None:
         raise ValueError("the logits of `step` need a last axis of fixed size, the vocabulary's; got None. "
                          "Call set_shape on them.")
     never = np.zeros(vocabulary_size, np.float32)
-    never[[symbols.pad, symbols.bos, *symbols.banned]] = NEVER
-    log_p = tf.nn.log_softmax(tf.cast(logits, tf.float32)) + never
-    if 0 < settings.no_repeat_ngram <= settings.max_length:
-        log_p = tf.where(_repeats(answer, t, settings.no_repeat_ngram, vocabulary_size), NEVER, log_p)
-    return log_p
+    never[tokens] = NEVER
+    return never
 
 
-def _repeats(answer: tf.Tensor, t: tf.Tensor, n: int, vocabulary_size: int) -> tf.Tensor:
+def _repeats(answer: tf.Tensor, t: tf.Tensor, n: int, columns: Any, symbols: Symbols) -> tf.Tensor:
     """True [N, V] where a token would say an n-gram of the answer [N, T] a second time; EOS never would."""
     tokens = answer[:, n - 1:]  # [N, T - n + 1]: the last token of the n-gram that starts at each position
     starts = size(tokens, 1)
@@ -302,8 +316,10 @@ def _repeats(answer: tf.Tensor, t: tf.Tensor, n: int, vocabulary_size: int) -> t
     for j in range(n - 1):
         recent = tf.gather(answer, tf.maximum(t - (n - 1) + j, 0), axis=1)  # [N]: of the last n - 1 tokens, number j
         said &= answer[:, j:j + starts] == recent[:, None]
+    if symbols.listed is not None:
+        tokens = tf.reshape(tf.searchsorted(symbols.listed, tf.reshape(tokens, [-1])), tf.shape(tokens))
     rows = tf.zeros_like(tokens) + tf.range(row_count(tokens))[:, None]
-    counts = tf.scatter_nd(tf.stack([rows, tokens], -1), tf.cast(said, tf.int32), [row_count(tokens), vocabulary_size])
+    counts = tf.scatter_nd(tf.stack([rows, tokens], -1), tf.cast(said, tf.int32), [row_count(tokens), columns])
     return counts > 0
 
 

@@ -64,6 +64,10 @@ class Target(Kind):
         """The decoder's outputs [..., H] -> logits [..., V], float32."""
         raise NotImplementedError
 
+    def narrowed(self, tokens) -> Callable[[Any], Any]:
+        """`project` onto a part of the vocabulary, tokens [L]: gathered once, then outputs [..., H] -> logits [..., L]."""
+        raise NotImplementedError
+
     def loss(self, outputs, logits, weights) -> tuple[Any, Any]:
         """What `Teaching` wants and the logits -> the loss to minimise and the plain loss, both [B, T]."""
         raise NotImplementedError
@@ -95,9 +99,10 @@ class Target(Kind):
         return settings.beam_size
 
     def search(self, step: Callable, state: Any, memory: Any, source_lengths: tf.Tensor, settings: Search, seed: tf.Tensor,
-               gaps: bool = False, last: Any = None) -> Any:
+               gaps: bool = False, last: Any = None, tokens: tf.Tensor | None = None) -> Any:
         """Finds answers by step(inputs [N], state, memory) -> logits [N, V], state; see search.py. With gaps on request.
-        `last` is what the source says that the answer goes on from."""
+        `last` is what the source says that the answer goes on from; `tokens` [L] are what alone the logits are of, if not of
+        all."""
         raise NotImplementedError
 
     def taught(self, found: Any) -> tf.Tensor:
