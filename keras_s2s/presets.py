@@ -8,17 +8,17 @@ CONTEXT = Config(model=Model(bidirectional=True))
 
 ATTENTION = Config(
     data=Data(subword_sampling=0.2),
-    model=Model(attention="luong", bidirectional=True, dropout=0.3),
-    train=Train(epochs=24, label_smoothing=0.1, monitor="bleu"))
+    model=Model(attention="scaled_luong", bidirectional=True, dropout=0.3),
+    train=Train(epochs=20, label_smoothing=0.1, monitor="bleu"))
 
 TRANSLITERATION = Config(
     data=Data(source_tokenizer="characters", target_tokenizer="characters"),
-    model=Model(units=512, attention="luong", bidirectional=True, dropout=0.5),
-    train=Train(epochs=20, label_smoothing=0.1, monitor="exact_match"), search=Search(beam_size=5))
+    model=Model(units=512, attention="scaled_luong", bidirectional=True, dropout=0.5),
+    train=Train(epochs=16, label_smoothing=0.1, monitor="exact_match"), search=Search(beam_size=5))
 
 G2P = TRANSLITERATION.set([
-    "data.target_tokenizer=words", "model.units=384", "model.num_layers=2", "model.embedding_dim=128", "model.dropout=0.2",
-    "train.epochs=20"])
+    "data.target_tokenizer=words", "model.units=384", "model.num_layers=2", "model.embedding_dim=128", "model.dropout=0.3",
+    "train.epochs=15"])
 
 NEXT_WORD = Config(
     data=Data(corpus="sentences", source_tokenizer="words", target_tokenizer="words"),

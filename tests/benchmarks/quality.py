@@ -50,7 +50,8 @@ TASKS = {
 }
 CHANGES = {  # of a preset, one at a time
     "as the preset": "", "GRU": "model.cell=gru", "no attention": "model.attention=none",
-    "Bahdanau's attention": "model.attention=bahdanau", "one way": "model.bidirectional=false",
+    "Luong's attention, unscaled": "model.attention=luong", "Bahdanau's attention": "model.attention=bahdanau",
+    "one way": "model.bidirectional=false",
     "one way, source reversed": "model.bidirectional=false model.reverse_source=true",
     "no subword sampling": "data.subword_sampling=0", "vocabularies of 1,000": "data.source_vocabulary_size=1000 "
     "data.target_vocabulary_size=1000", "vocabularies of 4,000": "data.source_vocabulary_size=4000 data.target_vocabulary_size=4000",
