@@ -44,7 +44,7 @@ SPEECH = Config(
 
 PRESETS: dict[str, tuple[str, Config]] = {
     "context": ("the classic: the context vector alone carries the source, read both ways, to the decoder", CONTEXT),
-    "attention": ("bidirectional encoder, Luong attention, subword sampling: the translator to use", ATTENTION),
+    "attention": ("bidirectional encoder, scaled Luong attention, subword sampling: the translator to use", ATTENTION),
     "gru": ("the classic with GRU cells", CONTEXT.set(["model.cell=gru"])),
     "deep": ("four layers with residual connections, bidirectional encoder, attention",
              ATTENTION.set(["model.num_layers=4", "train.warmup_steps=400"])),

@@ -42,7 +42,7 @@ class Symbols(NamedTuple):
     bos: int = 2  # the first token fed; never said
     eos: int = 3  # ends an answer
     banned: tuple[int, ...] = ()  # never said either, such as (1,) for UNK
-    listed: tf.Tensor | None = None  # [L] int32, ascending: the tokens that the logits are of; None: all, in their order
+    listed: tf.Tensor | None = None  # [L] int32, ascending, those above among them: what the logits are of; None: all, in order
 
     def at(self, columns: tf.Tensor) -> tf.Tensor:
         """The tokens that columns of the logits are of."""
