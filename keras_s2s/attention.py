@@ -81,8 +81,8 @@ class LuongAttention(Attention):
 class ScaledLuongAttention(LuongAttention):
     """score(h, s) = h W s / sqrt(H), scaled as in Vaswani et al. (2017), eq. 1.
 
-    It says no more than the unscaled one, and learns much sooner: there Adam's steps on W move the scores so far that the
-    softmax settles on a source step before any is learnt.
+    It can say no more than the unscaled one, but learns much sooner: there, presumably, Adam's steps on W move the scores so
+    far that the softmax settles on a source step before any is learnt.
     """
 
     def scores(self, outputs, keys):
