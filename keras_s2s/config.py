@@ -24,6 +24,7 @@ FORMAT = 1  # of config.json; raised when an older run can no longer be read
 TOKENIZERS = ("sentencepiece", "characters", "words", "bytes")
 CELLS = ("lstm", "gru")
 ATTENTIONS = ("none", "luong", "scaled_luong", "bahdanau")
+MOST_LISTED = 100  # of `search.shortlist`
 OPTIMIZERS = ("sgd", "momentum", "adam", "adamw")
 SCHEDULES = ("constant", "linear", "cosine", "inverse_sqrt")
 MONITORS = ("loss", "bleu", "chrf", "exact_match", "cider", "next_word", "mse", "mae", "wer", "cer")
@@ -164,7 +165,7 @@ class Search:
 
     def __post_init__(self) -> None:
         for name, low, high in (("beam_size", 1, 100), ("length_penalty", 0, 5), ("no_repeat_ngram", 0, 20),
-                                ("shortlist", 0, 100)):
+                                ("shortlist", 0, MOST_LISTED)):
             between("search", name, getattr(self, name), low, high)
         for name, low in (("n_best", 1), ("max_length", 1), ("max_length_ratio", 0), ("temperature", 0), ("top_k", 0)):
             between("search", name, getattr(self, name), low)

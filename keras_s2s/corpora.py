@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from keras_s2s import captions, corpus, media, phrasebook, registry, windows
-from keras_s2s.config import Config, require
+from keras_s2s.config import Config, Search, require
 from keras_s2s.reading import Log
 from keras_s2s.rows import CorpusError, Rows
 from keras_s2s.terminal import say
@@ -28,12 +28,12 @@ class Corpus:
     Attributes:
         suffix: of the file of a set in the run's data/.
         beside: of the files that belong to it.
-        teachable: whether other runs can make more pairs of it.
+        textual: whether both sides are text, which teachers and shortlists need.
     """
 
     suffix = ".tsv"
     beside: tuple[str, ...] = ()
-    teachable = True
+    textual = True
 
     @classmethod
     def parts(cls, path: Path) -> list[Path]:
@@ -86,7 +86,7 @@ class Files(Corpus):
 
     packer = media.Packer
     beside = (".npz",)  # which holds the digests of what is in the .bin
-    teachable = False
+    textual = False
 
     @classmethod
     def prepare(cls, run: Any, progress: Any = None) -> str:
@@ -139,7 +139,7 @@ class Series(Corpus):
     """Tables of series, of which each window is a pair."""
 
     suffix = ".npy"
-    teachable = False
+    textual = False
 
     @staticmethod
     def prepare(run: Any, progress: Any = None) -> str:
@@ -166,3 +166,9 @@ def corpus_entry(config: Config) -> registry.Entry:
 def corpus_of(config: Config) -> Any:
     """How the files of a configuration are read."""
     return registry.load(corpus_entry(config).kind)
+
+
+def require_listable(config: Config, search: Search) -> None:
+    """Raises ValueError where a search asks for a shortlist of what is no text."""
+    require(not search.shortlist or corpus_of(config).textual, "`search.shortlist` needs text on both sides; this run reads "
+            f"{config.data.source} and says {config.data.target}. Leave it 0.")

@@ -28,7 +28,7 @@ TOGETHER = 4096  # sources answered between two writes
 def require_teachers(config: Any) -> None:
     """Raises RunError where the teachers of a configuration are no runs, or what is read cannot be taught so."""
     teachers = config.data.teacher
-    if teachers and not corpus_of(config).teachable:
+    if teachers and not corpus_of(config).textual:
         raise RunError("a teacher answers pairs of texts; this run reads something else. Leave out --teacher.")
     for path in teachers:
         theirs = Run.open(Path(path)).config.data

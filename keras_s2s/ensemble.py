@@ -50,9 +50,10 @@ class Ensemble:
         """One step of each: logits [B, V] of the mean, and the states."""
         return self._together([model.step for model in self.models], inputs, state, memory)
 
-    def narrowed(self, tokens):
-        """`step` of a part of the vocabulary, tokens [L]."""
-        return functools.partial(self._together, [model.narrowed(tokens) for model in self.models])
+    def narrowed(self, listed, own, memory: list[Any]):
+        """`step` and its memory among some tokens, as of one model."""
+        steps, memories = zip(*(model.narrowed(listed, own, each) for model, each in zip(self.models, memory)))
+        return functools.partial(self._together, steps), list(memories)
 
     def _together(self, steps, inputs, state: list[Any], memory: list[Any]):
         logits, states = zip(*(step(inputs, *own) for step, *own in zip(steps, state, memory)))

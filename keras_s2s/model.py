@@ -19,8 +19,9 @@ from keras_s2s.attention import Memory
 from keras_s2s.config import Config
 from keras_s2s.decoder import Decoder
 from keras_s2s.encoder import Encoded, Encoder
+from keras_s2s.search import NEVER
 from keras_s2s.sources import Source
-from keras_s2s.stepping import repeat_rows
+from keras_s2s.stepping import repeat_rows, row_count, size
 from keras_s2s.targets import Target
 
 
@@ -62,15 +63,21 @@ class EncoderDecoder:
         outputs, state = self.decoder.step(self.target.embed(inputs), state, memory)
         return self.target.project(outputs), state
 
-    def narrowed(self, tokens):
-        """`step` of a part of the vocabulary, tokens [L]: its logits are [N, L]."""
-        project = self.target.narrowed(tokens)
+    def narrowed(self, listed, own, memory: Memory | tuple[()]):
+        """`step` and its memory among tokens listed [L] alone, of which own [B, L] are each source's.
+
+        Logits are [N, L], and NEVER where a token is another source's: an answer does not depend on what is asked beside it.
+        """
+        project = self.target.narrowed(listed)
 
         def step(inputs, state, memory):
+            memory, own = memory
             outputs, state = self.decoder.step(self.target.embed(inputs), state, memory)
-            return project(outputs), state
+            logits = project(outputs)
+            each = tf.reshape(logits, [row_count(own), -1, size(listed, 0)])
+            return tf.reshape(tf.where(own[:, None], each, NEVER), tf.shape(logits)), state
 
-        return step
+        return step, (memory, own)
 
     def foretell(self, prepared, target_in) -> tf.Tensor:
         """Logits [B, T, V] of given targets, teacher-forced, without dropout."""

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,12 +15,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_s2s.config import Config, Search
+from keras_s2s.config import Config, Search, require
+from keras_s2s.corpora import require_listable
 from keras_s2s.media import Item, decoded
 from keras_s2s.model import EncoderDecoder
 from keras_s2s.pipeline import by_length
 from keras_s2s.reading import Rejected
-from keras_s2s.shortlist import Lexicon, Narrow, Shortlist
+from keras_s2s.shortlist import Lexicon, Shortlist
 
 BATCH_TOKENS = 4096  # source steps of a batch of `predict`, divided by the beams
 
@@ -32,14 +34,20 @@ class Predictor(tf.Module):
         search: how answers are found; the run's own settings where not given.
         lexicon: what a shortlist (`search.shortlist`) is taken from.
 
+    Raises:
+        ValueError: a shortlist of what is no text, or without a lexicon.
+
     Call: raw sources [B] -> what `Target.render` gives, such as {"text": [B, K] strings, "score": [B, K] float32}.
     """
 
     def __init__(self, model: EncoderDecoder, search: Search | None = None, lexicon: Lexicon | None = None):
         super().__init__(name="predictor")
         self.model = model
-        self.search, self.lexicon = search or model.config.search, lexicon
-        self.shortlist = Shortlist(lexicon, self.search.shortlist) if self.search.shortlist else None
+        self.search = search or model.config.search
+        self.lexicon: Any = lexicon
+        require_listable(model.config, self.search)
+        require(not self.search.shortlist or lexicon is not None, "`search.shortlist` needs a trained run, from whose training "
+                "set it is learned: keras_s2s.load(RUN).")
         # Tracked, so that variables and tables travel with the predictor into a SavedModel.
         self.resources = model.tracked
         self._answer = tf.function(self.answer, input_signature=[model.source.signature, tf.TensorSpec([2], tf.int32)],
@@ -69,12 +77,19 @@ class Predictor(tf.Module):
         model = self.model
         prepared = model.source.prepare(raw)
         encoded = model.encode(prepared)
-        narrow = Narrow(model.step, model.remember(encoded), None)
-        if self.shortlist:
-            narrow = self.shortlist.narrow(model, prepared, narrow.memory)
-        found = model.target.search(narrow.step, encoded.state, narrow.memory, model.source.lengths(prepared), self.search,
-                                    seed, gaps=model.copies, last=model.source.last(raw), tokens=narrow.tokens)
+        step, memory, listed = model.step, model.remember(encoded), None
+        if self.search.shortlist:
+            listed, own = self.shortlist(prepared)
+            step, memory = model.narrowed(listed, own, memory)
+        found = model.target.search(step, encoded.state, memory, model.source.lengths(prepared), self.search, seed,
+                                    gaps=model.copies, last=model.source.last(raw), listed=listed)
         return model.target.render(found, model.copied(raw, encoded, found))
+
+    @functools.cached_property
+    def shortlist(self) -> Shortlist:
+        """The tokens to answer with; learned when an answer is first wanted, for not all that is asked of a model needs it."""
+        with tf.init_scope():  # that may be while a graph is traced
+            return Shortlist(self.lexicon, self.search.shortlist)
 
     def predict(self, raws: Sequence[Any], progress: Callable[[int], None] | None = None, seed: int = 0) -> list[Any]:
         """Answers any number of sources, in batches of like length, in their own order; an empty one stays empty.
@@ -178,6 +193,4 @@ class Predictor(tf.Module):
 
     def with_search(self, **settings: Any) -> Predictor:
         """The same model with other search settings."""
-        import dataclasses
-
         return Predictor(self.model, dataclasses.replace(self.search, **settings), self.lexicon)

@@ -41,7 +41,7 @@ class Rows:
         self.path = Path(path)
         try:
             self._file = open(self.path, "rb", buffering=0)
-            weakref.finalize(self, self._file.close)
+            weakref.finalize(self, self._file.close).atexit = False  # a thread may still read then
             self._index = self._load_index(self._file)
         except OSError as error:
             raise CorpusError(f"the pairs in {str(self.path)!r} cannot be read: {error.strerror}. "

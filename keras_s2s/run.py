@@ -233,7 +233,7 @@ def lexicon(run: Run, model: Any) -> Any:
     """What a shortlist of the run's model is taken from."""
     from keras_s2s.shortlist import Lexicon
 
-    return Lexicon(run.assets, lambda: run.rows("train"), model.source, model.target)
+    return Lexicon(run.path / "shortlist.npy", lambda: run.rows("train"), model.source, model.target)
 
 
 def _sha256(file: Path) -> str:

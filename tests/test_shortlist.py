@@ -12,14 +12,14 @@ from small import NAMED, SOURCES_OF, build, decided
 import keras_s2s
 from export import parity, saved_model
 from export.tflite import Sizes
-from keras_s2s import shortlist
-from keras_s2s.config import Search
+from keras_s2s import shortlist, workflow
+from keras_s2s.config import MOST_LISTED, Search
 from keras_s2s.ensemble import Ensemble
 from keras_s2s.predictor import Predictor
 from keras_s2s.rows import CorpusError
 from keras_s2s.run import Run
 from keras_s2s.search import NEVER, search
-from keras_s2s.shortlist import MOST, Shortlist, learn
+from keras_s2s.shortlist import Shortlist, learn
 from keras_s2s.tokenizers import PAD, SPECIALS
 
 KINDS = ["model.attention=luong", "model.cell=gru model.tied_embeddings=true model.num_layers=2",
@@ -31,7 +31,7 @@ SEARCHES = [{}, {"beam_size": 3}, {"no_repeat_ngram": 2}, {"beam_size": 2, "no_r
 def listing(core, count=3, seed=0):
     """A lexicon whose lists are drawn by lot, some of them of nothing."""
     random, sizes = np.random.default_rng(seed), (core.source.tokenizer.vocabulary_size, core.target.tokenizer.vocabulary_size)
-    table = random.integers(0, sizes[1], [sizes[0] + 1, MOST]).astype(np.int32)
+    table = random.integers(0, sizes[1], [sizes[0] + 1, MOST_LISTED]).astype(np.int32)
     table[random.random(len(table)) < 0.3] = PAD
     return SimpleNamespace(table=table, target=core.target)
 
@@ -44,7 +44,7 @@ def test_an_answer_is_that_of_the_whole_vocabulary_with_the_rest_out_of_reach(se
     predictor = Predictor(core, settings, lexicon).with_search(shortlist=3)
     raw = tf.constant(SOURCES_OF[:9])
     prepared = core.source.prepare(raw)
-    marks = Shortlist(lexicon, 3).marks(prepared)
+    marks = Shortlist(lexicon, 3).needed(prepared)
     assert 4 < int(tf.reduce_min(tf.reduce_sum(tf.cast(marks, tf.int32), 1))) < marks.shape[1]
     tokens = tf.cast(tf.where(tf.reduce_any(marks, 0))[:, 0], tf.int32)
 
@@ -88,6 +88,17 @@ def test_an_answer_does_not_depend_on_what_is_asked_beside_it(settings, beams):
     assert [predictor.predict([source])[0].texts for source in SOURCES_OF[:12]] == together
 
 
+@pytest.mark.parametrize("beams", [1, 3])
+def test_nor_do_those_of_models_together(beams):
+    models = [decided(build("model.attention=luong", "search.max_length=10"), seed) for seed in (0, 1)]
+    predictor = Predictor(Ensemble(models), None, listing(models[0])).with_search(shortlist=3, beam_size=beams)
+    together = predictor.predict(SOURCES_OF)
+    for source, beside in zip(SOURCES_OF, together):
+        alone, = predictor.predict([source])
+        assert alone.texts == beside.texts
+        np.testing.assert_allclose(alone.scores, beside.scores, atol=1e-3)
+
+
 def test_models_together_narrow_as_one_does():
     core = decided(build("model.attention=luong", "search.max_length=10"))
     one, many = (Predictor(model, None, listing(core)).with_search(shortlist=3, beam_size=2) for model in (core, Ensemble([core] * 3)))
@@ -110,7 +121,7 @@ def test_a_lexicon_ranks_by_phi_squared():
             if n * a > n_s * n_t:
                 scores[t] = np.corrcoef([s in pair[0] for pair in pairs], [t in pair[1] for pair in pairs])[0, 1] ** 2
         best = sorted(scores, key=lambda t: (-round(scores[t], 9), t))
-        assert table[s].tolist() == best + [PAD] * (MOST - len(best))
+        assert table[s].tolist() == best + [PAD] * (MOST_LISTED - len(best))
         assert not scores or s == 12 or table[s, 0] == s + 3  # its own translation is first
     counts = np.array([sum(t in pair[1] for pair in pairs) for t in range(21)])
     assert counts[table[-1, :17]].tolist() == sorted(counts[len(SPECIALS):], reverse=True)
@@ -123,6 +134,13 @@ def chunked(pairs, rows):
         part = pairs[start:start + rows]
         yield tuple(np.array([side + [PAD] * (max(map(len, sides)) - len(side)) for side in sides], np.int32)
                     for sides in zip(*part))
+
+
+def test_one_long_row_does_not_widen_the_others():
+    rows = [[4 + i % 30 for i in range(1000)]] + [[4, 5, 4]] * 255
+    source = shortlist._once(np.array([row + [PAD] * (1000 - len(row)) for row in rows], np.int32))
+    assert source.shape == (256, 30)
+    assert source[0].tolist() == list(range(4, 34)) and source[1].tolist() == [PAD] * 28 + [4, 5]
 
 
 def test_what_is_counted_at_once_changes_nothing(monkeypatch):
@@ -140,12 +158,12 @@ def test_a_run_learns_its_lexicon_once_and_answers_as_with_all_tokens(trained, t
     whole = keras_s2s.load(path)
     expected = [answer.best for answer in whole.predict(sources)]
     assert whole.translate(sources, shortlist=5) == expected
-    table = (path / "assets" / shortlist.NAME).read_bytes()
+    table = (path / "shortlist.npy").read_bytes()
     monkeypatch.setattr(shortlist, "learn", lambda *_: pytest.fail("it was there"))
     assert keras_s2s.load(path).translate(sources, shortlist=5) == expected
     monkeypatch.undo()
     for damaged in (b"", table[:-9], b"noise", None):
-        where = path / "assets" / shortlist.NAME
+        where = path / "shortlist.npy"
         where.unlink() if damaged is None else where.write_bytes(damaged)
         assert keras_s2s.load(path).translate(sources, shortlist=5) == expected and where.read_bytes() == table
 
@@ -153,18 +171,24 @@ def test_a_run_learns_its_lexicon_once_and_answers_as_with_all_tokens(trained, t
 def test_a_run_without_its_training_set_says_what_a_shortlist_needs(trained, tmp_path):
     path = tmp_path / "run"
     shutil.copytree(trained, path)
+    (path / "data" / "train.tsv").write_bytes(b"")
+    with pytest.raises(CorpusError, match="a shortlist .* is learned from the run's training set, which holds no pairs"):
+        keras_s2s.load(path).translate(["Asha sees a big tree."], shortlist=2)
     (path / "data" / "train.tsv").unlink()
     with pytest.raises(CorpusError, match="a shortlist .* is learned from the run's training set: the pairs in .*train.tsv' cannot be read"):
         keras_s2s.load(path).translate(["Asha sees a big tree."], shortlist=2)
     with pytest.raises(ValueError, match=r"needs a trained run.*keras_s2s.load\(RUN\)"):
         Predictor(decided(build())).with_search(shortlist=2)
     with pytest.raises(ValueError, match="between 0 and 100"):
-        keras_s2s.load(path).translate(["Asha sees a big tree."], shortlist=MOST + 1)
+        keras_s2s.load(path).translate(["Asha sees a big tree."], shortlist=MOST_LISTED + 1)
 
 
-def test_a_forecaster_has_no_shortlist(forecaster):
+def test_a_forecaster_has_no_shortlist(forecaster, tmp_path):
     with pytest.raises(ValueError, match="`search.shortlist` needs text on both sides; this run reads series and says series"):
         keras_s2s.load(forecaster[0]).with_search(shortlist=2)
+    with pytest.raises(ValueError, match="`search.shortlist` needs text on both sides"):
+        workflow.open_run(tmp_path / "run", Run.open(forecaster[0]).config.set(["search.shortlist=2"]), False)
+    assert not (tmp_path / "run").exists()
 
 
 def test_exports_of_a_run_with_a_shortlist(trained, tmp_path):

@@ -64,8 +64,8 @@ class Target(Kind):
         """The decoder's outputs [..., H] -> logits [..., V], float32."""
         raise NotImplementedError
 
-    def narrowed(self, tokens) -> Callable[[Any], Any]:
-        """`project` onto a part of the vocabulary, tokens [L]: gathered once, then outputs [..., H] -> logits [..., L]."""
+    def narrowed(self, listed) -> Callable[[Any], Any]:
+        """`project` onto tokens listed [L] alone: gathered once, then outputs [..., H] -> logits [..., L]."""
         raise NotImplementedError
 
     def loss(self, outputs, logits, weights) -> tuple[Any, Any]:
@@ -99,9 +99,9 @@ class Target(Kind):
         return settings.beam_size
 
     def search(self, step: Callable, state: Any, memory: Any, source_lengths: tf.Tensor, settings: Search, seed: tf.Tensor,
-               gaps: bool = False, last: Any = None, tokens: tf.Tensor | None = None) -> Any:
+               gaps: bool = False, last: Any = None, listed: tf.Tensor | None = None) -> Any:
         """Finds answers by step(inputs [N], state, memory) -> logits [N, V], state; see search.py. With gaps on request.
-        `last` is what the source says that the answer goes on from; `tokens` [L] are what alone the logits are of, if not of
+        `last` is what the source says that the answer goes on from; `listed` [L] are the tokens that the logits are of, if not
         all."""
         raise NotImplementedError
 

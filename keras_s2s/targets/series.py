@@ -135,7 +135,7 @@ class SeriesTarget(Target):
         return 1
 
     def search(self, step, state, memory, source_lengths: tf.Tensor, settings: Search, seed: tf.Tensor,
-               gaps: bool = False, last: Any = None, tokens: Any = None) -> Rolled:
+               gaps: bool = False, last: Any = None, listed: Any = None) -> Rolled:
         """Rolls the forecast out from the last raw step [B, 1, 1 + columns read]."""
         ahead = tf.range(1, self.config.series.horizon + 1)[None]
         times = last[..., 0] + tf.cast(ahead, last.dtype) * tf.constant(self.scaling.layout.step, last.dtype)

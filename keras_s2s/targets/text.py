@@ -78,11 +78,11 @@ class TextTarget(Tokenized, Target):
     def project(self, outputs):
         return self.embedding(outputs, reverse=True) if self.projection is None else self.projection(outputs)
 
-    def narrowed(self, tokens):
+    def narrowed(self, listed):
         if self.projection is None:
-            kernel, bias = tf.transpose(tf.gather(self.embedding.embeddings, tokens)), 0.0
+            kernel, bias = tf.transpose(tf.gather(self.embedding.embeddings, listed)), 0.0
         else:
-            kernel, bias = tf.gather(self.projection.kernel, tokens, axis=1), tf.gather(self.projection.bias, tokens)
+            kernel, bias = tf.gather(self.projection.kernel, listed, axis=1), tf.gather(self.projection.bias, listed)
         return lambda outputs: tf.matmul(tf.cast(outputs, tf.float32), kernel) + bias
 
     def loss(self, outputs, logits, weights):
@@ -106,8 +106,8 @@ class TextTarget(Tokenized, Target):
         return self.tokenizer.whole_words
 
     def search(self, step, state, memory, source_lengths: tf.Tensor, settings: Search, seed: tf.Tensor,
-               gaps: bool = False, last: Any = None, tokens: tf.Tensor | None = None) -> Hypotheses:
-        symbols = self.symbols._replace(banned=() if gaps else self.symbols.banned, listed=tokens)
+               gaps: bool = False, last: Any = None, listed: tf.Tensor | None = None) -> Hypotheses:
+        symbols = self.symbols._replace(banned=() if gaps else self.symbols.banned, listed=listed)
         limits = answer_limits(source_lengths, settings)
         return search(step, state, limits, settings, memory=memory, symbols=symbols, seed=seed)
 

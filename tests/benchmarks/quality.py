@@ -159,7 +159,8 @@ def trained(run: Path, arguments: argparse.Namespace, task: Task, settings: Sequ
     with open(run.with_name(run.name + ".log"), "a") as log:
         process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
         _, status, usage = os.wait4(process.pid, 0)
-    if os.waitstatus_to_exitcode(status):
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
         sys.exit(f"the training of {run} failed; see {log.name}")
     before = json.loads(kept.read_text()) if kept.exists() else 0
     kept.write_text(json.dumps(max(before, usage.ru_maxrss / 1024)))

@@ -1,7 +1,7 @@
 """What a shortlist brings: python -m tests.benchmarks.shortlist RUN [--counts 10 20 50 100] [--most 2000]
 
-The run's dev set (at most so many of its sentences), greedy and with beam 5, with the whole vocabulary and with shortlists (`search.shortlist`): CPU
-seconds of a search whose graph is traced, sentences a CPU second beside those with the whole vocabulary, and the score.
+The run's dev set, greedy and with beam 5, with the whole vocabulary and with shortlists (`search.shortlist`): sentences a CPU second of a search
+whose graph is traced, of at most --most of them, how many times those with the whole vocabulary, and the score of all.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ def main() -> None:
     from keras_s2s.terminal import load_tensorflow
 
     load_tensorflow()
-    from keras_s2s.run import load
+    from keras_s2s.run import Run, load
 
-    predictor = load(arguments.run)
+    run, predictor = Run.open(arguments.run), load(arguments.run)
     begun = time.process_time()
     table = predictor.lexicon.table
     print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores; vocabularies of {len(table) - 1:,} and "
@@ -31,17 +31,14 @@ def main() -> None:
     for beam in (1, 5):
         whole = None
         for count in (0, *arguments.counts):
-            seconds, score, sentences = measured(arguments.run, predictor.with_search(beam_size=beam, shortlist=count), arguments.most)
+            seconds, score, sentences = measured(run, predictor.with_search(beam_size=beam, shortlist=count), arguments.most)
             whole = whole or seconds
             print(f"beam {beam}  {f'shortlist {count}' if count else 'all tokens':<14}{sentences / seconds:>8,.0f} sentences/s of CPU"
                   f"{whole / seconds:>7.2f} x{score:>8.2f} {next(iter(predictor.model.target.scoring.heads))}", flush=True)
 
 
-def measured(path: Path, predictor, most: int) -> tuple[float, float, int]:
+def measured(run, predictor, most: int) -> tuple[float, float, int]:
     """CPU seconds of a second search, the score of the dev set, and how many sentences were asked."""
-    from keras_s2s.run import Run
-
-    run = Run.open(path)
     rows = run.rows("dev")
     sources, _ = rows.raws(range(0, len(rows), -(-len(rows) // most)))
     predictor.predict(sources)
