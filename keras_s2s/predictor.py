@@ -79,17 +79,11 @@ class Predictor(tf.Module):
         encoded = model.encode(prepared)
         step, memory, listed = model.step, model.remember(encoded), None
         if self.search.shortlist:
-            listed, own = self.shortlist(prepared)
+            listed, own = Shortlist(self.lexicon, self.search.shortlist)(prepared)
             step, memory = model.narrowed(listed, own, memory)
         found = model.target.search(step, encoded.state, memory, model.source.lengths(prepared), self.search, seed,
                                     gaps=model.copies, last=model.source.last(raw), listed=listed)
         return model.target.render(found, model.copied(raw, encoded, found))
-
-    @functools.cached_property
-    def shortlist(self) -> Shortlist:
-        """The tokens to answer with; learned when an answer is first wanted, for not all that is asked of a model needs it."""
-        with tf.init_scope():  # that may be while a graph is traced
-            return Shortlist(self.lexicon, self.search.shortlist)
 
     def predict(self, raws: Sequence[Any], progress: Callable[[int], None] | None = None, seed: int = 0) -> list[Any]:
         """Answers any number of sources, in batches of like length, in their own order; an empty one stays empty.

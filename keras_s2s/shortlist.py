@@ -60,7 +60,8 @@ class Lexicon:
             if (table.shape == (sizes[0] + 1, MOST_LISTED) and table.dtype == np.int32
                     and 0 <= table.min() <= table.max() < sizes[1]):
                 return table
-        table = learn(self._chunks(), *sizes)
+        with tf.init_scope():  # an answer may be wanted while a graph is traced
+            table = learn(self._chunks(), *sizes)
         with contextlib.suppress(OSError):
             write_whole(self.path, lambda output: np.save(output, table))
         return table

@@ -157,6 +157,8 @@ def test_a_run_learns_its_lexicon_once_and_answers_as_with_all_tokens(trained, t
     sources = [source for source, _ in NAMED[:40]]
     whole = keras_s2s.load(path)
     expected = [answer.best for answer in whole.predict(sources)]
+    saved_model.export(Run.open(path))  # whose own search has no shortlist
+    assert not (path / "shortlist.npy").exists()
     assert whole.translate(sources, shortlist=5) == expected
     table = (path / "shortlist.npy").read_bytes()
     monkeypatch.setattr(shortlist, "learn", lambda *_: pytest.fail("it was there"))
