@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from keras_s2s.reading import Rejected
 from keras_s2s.shortlist import Lexicon, Shortlist
 
 BATCH_TOKENS = 4096  # source steps of a batch of `predict`, divided by the beams
+SIDE_BY_SIDE = 2  # batches answered at once: where one goes step by step on a single core, the other has what is left
 
 
 class Predictor(tf.Module):
@@ -100,15 +102,23 @@ class Predictor(tf.Module):
         sizes = source.sizes(raws)
         answers = [target.nothing(self.search) for _ in raws] if (sizes == 0).any() else [None] * len(raws)
         wanted = np.flatnonzero(sizes)
-        for number, part in enumerate(by_length(sizes[wanted], 4 * BATCH_TOKENS // target.beams(self.search))):
-            rows = wanted[part]
+        batches = [wanted[part] for part in by_length(sizes[wanted], 4 * BATCH_TOKENS // target.beams(self.search))]
+
+        def said(number: int, rows: np.ndarray) -> list[Any]:
             made = source.batch([raws[row] for row in rows])
             found = self(tf.constant(made, source.signature.dtype), tf.constant([seed, number], tf.int32))
-            said = target.answers({name: value.numpy() for name, value in found.items()}, self.search)
-            for row, answer in zip(rows, said):
-                answers[row] = answer
-            if progress:
-                progress(len(rows))
+            return target.answers({name: value.numpy() for name, value in found.items()}, self.search)
+
+        self._answer.get_concrete_function()  # traced here, not by two threads
+        pool = ThreadPoolExecutor(SIDE_BY_SIDE)
+        try:
+            for rows, found in zip(batches, pool.map(said, range(len(batches)), batches)):
+                for row, answer in zip(rows, found):
+                    answers[row] = answer
+                if progress:
+                    progress(len(rows))
+        finally:
+            pool.shutdown(cancel_futures=True)  # whoever stops half way does not wait for the rest
         return answers
 
     def translate(self, sentences: Sequence[str], **settings: Any) -> list[str]:

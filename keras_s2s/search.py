@@ -26,7 +26,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_s2s.config import Search
-from keras_s2s.stepping import follow, of_parents, repeat_rows, row_count, size, take, tensors, until_done, write
+from keras_s2s.stepping import follow, largest, of_parents, repeat_rows, row_count, size, take, tensors, until_done, write
 
 NEVER = -1e9  # the log-probability of what cannot be; finite, so that sums and products stay numbers
 
@@ -227,7 +227,7 @@ def _extend(step: Step, loop: _Beams, memory: Memory, settings: Search, symbols:
     log_p = _log_probabilities(logits, answers, loop.t, settings, symbols)  # [B * K, V]
     columns = size(log_p, 1)
     totals = loop.log_p[:, :, None] + tf.reshape(log_p, [-1, beams, columns])
-    best, index = tf.math.top_k(tf.reshape(totals, [-1, beams * columns]), 2 * beams)
+    best, index = largest(tf.reshape(totals, [-1, beams * columns]), 2 * beams)
     parents = index // columns
     tokens = symbols.at(index - parents * columns)
     tokens = tf.where(tokens == symbols.eos, symbols.pad, tokens)  # in the answer an end is PAD

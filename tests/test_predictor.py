@@ -75,6 +75,28 @@ def test_an_empty_source_has_an_empty_answer(predictor):
     assert predictor.predict([]) == []
 
 
+def test_many_batches_are_answered_in_order_and_counted(predictor, monkeypatch):
+    expected = predictor.predict(SENTENCES * 3)
+    monkeypatch.setattr("keras_s2s.predictor.BATCH_TOKENS", 4)  # a batch or more for every sentence
+    counts = []
+    assert [answer.texts for answer in predictor.predict(SENTENCES * 3, counts.append)] == [answer.texts for answer in expected]
+    assert sum(counts) == 3 * sum(bool(sentence.strip()) for sentence in SENTENCES) and len(counts) > 6
+
+
+def test_who_stops_half_way_does_not_wait_for_the_rest(predictor, monkeypatch):
+    monkeypatch.setattr("keras_s2s.predictor.BATCH_TOKENS", 1)
+    rendered = predictor.model.target.answers
+    answered = []
+    monkeypatch.setattr(predictor.model.target, "answers", lambda *said: answered.append(1) or rendered(*said))
+
+    def stop(count):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        predictor.predict(SENTENCES[:7] * 40, stop)
+    assert len(answered) < 140
+
+
 def test_a_string_where_a_list_belongs_is_refused(predictor):
     with pytest.raises(ValueError, match=r"translate takes a list of sentences; got one string. Write translate\(\[sentence"):
         predictor.translate("Asha sees a red tree.")

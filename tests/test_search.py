@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from keras_s2s.config import Search
 from keras_s2s.search import NEVER, Symbols, answer_limits, beam, greedy, roll_out, sample, search
-from keras_s2s.stepping import repeat_rows, row_count
+from keras_s2s.stepping import largest, repeat_rows, row_count
 
 PAD, BOS, EOS = 0, 2, 3
 ALPHABET = "abcdefghijklmnopqrstuvwxyz"
@@ -431,3 +431,22 @@ def test_search_converts_to_tflite_builtins_and_answers_alike(settings, tmp_path
             np.testing.assert_array_equal(got["tokens"][0], batch["tokens"][b])
             np.testing.assert_array_equal(got["lengths"][0], batch["lengths"][b])
             np.testing.assert_allclose(got["scores"][0], batch["scores"][b], rtol=1e-4)
+
+
+@pytest.mark.parametrize("columns", [1, 7, 640, 659, 2000, 9885, 10007])
+@pytest.mark.parametrize("fixed", [True, False])
+def test_the_largest_are_those_of_top_k_ties_and_all(columns, fixed):
+    k = min(columns, 10)
+    signature = tf.TensorSpec([None, columns if fixed else None])
+    find = tf.function(lambda x: largest(x, k), input_signature=[signature])
+    for kinds in (3, 40, 10**6):  # few different values: ties everywhere
+        x = np.random.default_rng(kinds).integers(0, kinds, [50, columns]).astype(np.float32)
+        values, places = find(x)
+        order = np.argsort(-x, axis=1, kind="stable")[:, :k]
+        np.testing.assert_array_equal(places, order)
+        np.testing.assert_array_equal(values, np.take_along_axis(x, order, 1))
+
+
+def test_the_largest_of_a_known_number_are_found_by_blocks():
+    graph = tf.function(lambda x: largest(x, 10)).get_concrete_function(tf.TensorSpec([None, 10000])).graph
+    assert "Max" in {op.type for op in graph.get_operations()}
