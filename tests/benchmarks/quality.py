@@ -7,7 +7,8 @@
     python -m tests.benchmarks.quality hvg FOLDER --search --seeds 1 2 3  beams and length penalties, each run alone and all together
 
 The test set is looked at once a run, and never by --ablate and --search. Dakshina's test part is not at hand, so its dev part is the test set
-here, and 1,000 words of train are held out to choose by. Of CMUdict 2,670 words are held out to choose by and 2,670 to test.
+here, and about 1,000 pairs of train are held out to choose by: all words that begin with the same four letters, for the dev part
+shares no stem with train either. Of CMUdict 2,670 words are held out to choose by and 2,670 to test.
 Runs stay in --runs and are gone on with, not made again. What the machine did beside is printed as its load.
 """
 
@@ -28,7 +29,10 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[2]
 TESTED = "import train, sys; sys.exit(train.main())"
 LEARNT = "import train; from keras_s2s import cli; train.learn(cli.training_arguments())"
-HELD_OUT = 2670  # words of CMUdict, twice
+SPLITS = {  # of a train.tsv: what of a row (source, target) must not be on two sides, and how many such are held out
+    "cmudict": (lambda row: row[0], {"dev": 2670, "test": 2670}),
+    "dakshina": (lambda row: row[1][:4], {"dev": 320}),
+}
 
 
 class Task(NamedTuple):
@@ -182,22 +186,24 @@ def files(task: str, folder: Path, runs: Path, tested: bool) -> list[str]:
     """train.py's options for the data of a task."""
     runs.mkdir(parents=True, exist_ok=True)
     parts = {name: (folder / f"{name}.tsv").resolve() for name in ("train", "dev", "test")}
-    if task == "dakshina":
-        return ["--data", str(parts["train"]), *(["--test", str(parts["dev"])] if tested else [])]
-    if task == "cmudict":
-        parts = split_by_word(parts["train"], runs.resolve())
+    parts["test"] = parts["dev"] if task == "dakshina" else parts["test"]
+    if task in SPLITS:
+        parts |= split(task, parts["train"], runs.resolve())
     return ["--data", str(parts["train"]), "--dev", str(parts["dev"]), *(["--test", str(parts["test"])] if tested else [])]
 
 
-def split_by_word(file: Path, folder: Path) -> dict[str, Path]:
-    """CMUdict's rows in three files, all of a word in one; which words are held out follows from a hash."""
-    rows = [line.split("\t") for line in file.read_text(encoding="utf-8").split("\n") if line]
-    words = sorted({row[0] for row in rows}, key=lambda word: hashlib.sha256(word.encode()).digest())
-    side = dict.fromkeys(words, "train") | dict.fromkeys(words[:HELD_OUT], "dev") | dict.fromkeys(
-        words[HELD_OUT:2 * HELD_OUT], "test")
-    parts = {name: folder / f"cmudict-{name}.tsv" for name in ("train", "dev", "test")}
+def split(task: str, file: Path, folder: Path) -> dict[str, Path]:
+    """The rows in a file for each side, all of a group in one; which are held out follows from a hash."""
+    group, wanted = SPLITS[task]
+    rows = [line.split("\t")[:2] for line in file.read_text(encoding="utf-8").split("\n") if line]
+    groups = sorted({group(row) for row in rows}, key=lambda name: hashlib.sha256(name.encode()).digest())
+    side, start = dict.fromkeys(groups, "train"), 0
+    for name, count in wanted.items():
+        side |= dict.fromkeys(groups[start:start + count], name)
+        start += count
+    parts = {name: folder / f"{task}-{name}.tsv" for name in ("train", *wanted)}
     for name, path in parts.items():
-        path.write_text("".join("\t".join(row[:2]) + "\n" for row in rows if side[row[0]] == name), encoding="utf-8")
+        path.write_text("".join("\t".join(row) + "\n" for row in rows if side[group(row)] == name), encoding="utf-8")
     return parts
 
 
