@@ -86,7 +86,7 @@ class Model:
     input_dropout: float = 0.0  # of embeddings
     word_dropout: float = 0.0  # of whole embeddings, so that a token is as good as unseen (Gal and Ghahramani, 2016)
     dropout: float = 0.2  # between layers and before the projection
-    recurrent_dropout: float = 0.0  # of the state, one mask for all steps (Gal and Ghahramani, 2016)
+    recurrent_dropout: float = 0.0  # of the state, one mask for all steps (Gal and Ghahramani, 2016); cuDNN's kernel has none
     reverse_source: bool = False  # read the source backwards (Sutskever et al., 2014)
 
     def __post_init__(self) -> None:
