@@ -26,7 +26,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_s2s.config import Search
-from keras_s2s.stepping import follow, largest, of_parents, repeat_rows, row_count, size, take, tensors, until_done, write
+from keras_s2s.stepping import follow, largest, of_parents, row_count, size, take, tensors, until_done, write
 
 NEVER = -1e9  # the log-probability of what cannot be; finite, so that sums and products stay numbers
 
@@ -174,7 +174,7 @@ class _Beams(NamedTuple):
     """The state of the beam search loop: K hypotheses that go on and the K best that have ended."""
 
     t: tf.Tensor  # [] int32: the position about to be filled
-    tokens: tf.Tensor  # [B, K] int32: the last token of each hypothesis that goes on, fed next
+    tokens: tf.Tensor  # [B, K] int32: the last token of each hypothesis that goes on, fed next; before the first step K is 1
     answers: tf.Tensor  # [B, K, T] int32: what each has said, PAD from position t on
     log_p: tf.Tensor  # [B, K] float32: sum of log-probabilities; below NEVER / 2: there is no such hypothesis
     ended_answers: tf.Tensor  # [B, K, T] int32
@@ -201,41 +201,49 @@ def beam(step: Step, state: State, limits: tf.Tensor, settings: Search, symbols:
     rows = row_count(limits)
     nothing = tf.fill([rows, beams, _width(limits, settings)], symbols.pad)
     never = tf.fill([rows, beams], NEVER)
-    alone = tf.zeros([rows, 1]) + tf.constant([[0.0] + [NEVER] * (beams - 1)])  # K equal beginnings are one
+    memory = tensors(memory)
 
     def advance(loop: _Beams, memory: Memory) -> _Beams:
-        candidates, parents = _extend(step, loop, memory, settings, symbols)
-        return _select(candidates, parents, settings, symbols)
+        return _select(*_extend(step, loop, memory, settings, symbols), settings, symbols)
 
     def finish(loop: _Beams) -> Hypotheses:
         answers, scores, log_p = (x[:, :settings.n_best] for x in (loop.ended_answers, loop.ended_scores, loop.ended_log_p))
         return _hypotheses(answers, scores, log_p, symbols)
 
-    first = _Beams(tf.constant(0), tf.fill([rows, beams], symbols.bos), nothing, alone, nothing, never, never,
-                   tf.zeros([rows], tf.bool), limits, repeat_rows(tensors(state), beams))
-    return until_done(advance, finish, first, tensors(memory), beams)
+    alone = _Beams(tf.constant(0), tf.fill([rows, 1], symbols.bos), nothing[:, :1], tf.zeros([rows, 1]), nothing, never, never,
+                   tf.zeros([rows], tf.bool), limits, tensors(state))  # there is one way to begin
+    return until_done(advance, finish, advance(alone, memory), memory, beams)
 
 
 def _extend(step: Step, loop: _Beams, memory: Memory, settings: Search, symbols: Symbols) -> tuple[_Beams, tf.Tensor]:
-    """The 2K likeliest continuations (tokens, answers and log_p of 2K columns) and the beams [B, 2K] they continue.
+    """The 2K likeliest continuations (tokens, answers and log_p of 2K columns) and the rows [B, 2K] they continue.
 
     2K, because at most K of them are EOS: so K go on whatever happens.
     """
-    beams = settings.beam_size
+    wanted, before = 2 * settings.beam_size, loop.tokens.shape[1]
     logits, state = step(tf.reshape(loop.tokens, [-1]), loop.state, memory)
     answers = tf.reshape(loop.answers, [-1, size(loop.answers, 2)])
-    log_p = _log_probabilities(logits, answers, loop.t, settings, symbols)  # [B * K, V]
+    log_p = _log_probabilities(logits, answers, loop.t, settings, symbols)  # [N, V]
     columns = size(log_p, 1)
-    totals = loop.log_p[:, :, None] + tf.reshape(log_p, [-1, beams, columns])
-    best, index = largest(tf.reshape(totals, [-1, beams * columns]), 2 * beams)
+    totals = tf.reshape(loop.log_p[:, :, None] + tf.reshape(log_p, [-1, before, columns]), [-1, before * columns])
+    best, index = largest(_at_least(wanted, totals), wanted)
+    index = tf.minimum(index, before * columns - 1)
     parents = index // columns
     tokens = symbols.at(index - parents * columns)
     tokens = tf.where(tokens == symbols.eos, symbols.pad, tokens)  # in the answer an end is PAD
     answers = write(tf.gather(loop.answers, parents, batch_dims=1), loop.t, tokens, 2)
-    return loop._replace(tokens=tokens, answers=answers, log_p=best, state=state), parents
+    rows = tf.reshape(of_parents(parents, before), [-1, wanted])
+    return loop._replace(tokens=tokens, answers=answers, log_p=best, state=state), rows
 
 
-def _select(loop: _Beams, parents: tf.Tensor, settings: Search, symbols: Symbols) -> _Beams:
+def _at_least(columns: int, totals: tf.Tensor) -> tf.Tensor:
+    """The log-probabilities with columns for what cannot be, where fewer than so many can."""
+    lacking = columns - size(totals, 1)
+    return totals if isinstance(lacking, int) and lacking <= 0 else tf.pad(
+        totals, [[0, 0], [0, tf.maximum(lacking, 0)]], constant_values=NEVER)
+
+
+def _select(loop: _Beams, rows: tf.Tensor, settings: Search, symbols: Symbols) -> _Beams:
     """Sorts the 2K continuations into those that end here and those that go on, K of each."""
     beams = settings.beam_size
     ends = (loop.tokens == symbols.pad) | (loop.t + 1 >= loop.limits)[:, None]  # [B, 2K]
@@ -247,13 +255,13 @@ def _select(loop: _Beams, parents: tf.Tensor, settings: Search, symbols: Symbols
     ended_log_p = tf.gather(tf.concat([loop.ended_log_p, loop.log_p[:, :beams]], 1), order, batch_dims=1)
 
     log_p, order = tf.math.top_k(tf.where(ends, NEVER, loop.log_p), beams)
-    tokens, answers, parents = (tf.gather(x, order, batch_dims=1) for x in (loop.tokens, loop.answers, parents))
+    tokens, answers, rows = (tf.gather(x, order, batch_dims=1) for x in (loop.tokens, loop.answers, rows))
     hope = tf.where(log_p[:, 0] > NEVER / 2, log_p[:, 0] / _length_penalty(loop.limits, settings), NEVER)  # [B]
     done = loop.done | (hope <= ended_scores[:, settings.n_best - 1])
     log_p = tf.where(done[:, None], NEVER, log_p)  # so that a done sentence stays as it is while others go on
 
     return _Beams(loop.t + 1, tokens, answers, log_p, ended_answers, ended_log_p, ended_scores, done, loop.limits,
-                  take(loop.state, of_parents(parents, beams)))
+                  take(loop.state, tf.reshape(rows, [-1])))
 
 
 # --- series --------------------------------------------------------------------------------------------------------
