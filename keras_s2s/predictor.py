@@ -110,15 +110,12 @@ class Predictor(tf.Module):
             return target.answers({name: value.numpy() for name, value in found.items()}, self.search)
 
         self._answer.get_concrete_function()  # traced here, not by two threads
-        pool = ThreadPoolExecutor(SIDE_BY_SIDE)
-        try:
+        with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:  # whoever stops half way drops `map`, which then cancels the rest
             for rows, found in zip(batches, pool.map(said, range(len(batches)), batches)):
                 for row, answer in zip(rows, found):
                     answers[row] = answer
                 if progress:
                     progress(len(rows))
-        finally:
-            pool.shutdown(cancel_futures=True)  # whoever stops half way does not wait for the rest
         return answers
 
     def translate(self, sentences: Sequence[str], **settings: Any) -> list[str]:

@@ -171,10 +171,10 @@ def _follow(step: Step, state: State, limits: tf.Tensor, settings: Search, symbo
 
 
 class _Beams(NamedTuple):
-    """The state of the beam search loop: K hypotheses that go on and the K best that have ended."""
+    """The state of the beam search loop: K hypotheses that go on (before the first step 1) and the K best that have ended."""
 
     t: tf.Tensor  # [] int32: the position about to be filled
-    tokens: tf.Tensor  # [B, K] int32: the last token of each hypothesis that goes on, fed next; before the first step K is 1
+    tokens: tf.Tensor  # [B, K] int32: the last token of each hypothesis that goes on, fed next
     answers: tf.Tensor  # [B, K, T] int32: what each has said, PAD from position t on
     log_p: tf.Tensor  # [B, K] float32: sum of log-probabilities; below NEVER / 2: there is no such hypothesis
     ended_answers: tf.Tensor  # [B, K, T] int32

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-LARGEST_BLOCK = 32  # of `largest`
-WORTH = 4  # blocks are worth it where they are so many times as many as are kept
+LARGEST_BLOCK = 32  # columns that `largest` takes together
+WORTH = 4  # and it does so where the blocks are so many times as many as it keeps
 CROWDED = 4  # rows that are done leave a loop each time they are one in so many
 
 Tree = Any  # any nest (lists, tuples, dicts) of tensors
@@ -82,10 +82,11 @@ def largest(x: tf.Tensor, k: int) -> tuple[tf.Tensor, tf.Tensor]:
 
     The k largest lie in the k blocks with the largest maxima, and maxima are found many times faster than places.
     """
-    block = max(n for n in range(1, LARGEST_BLOCK + 1) if (x.shape[1] or 1) % n == 0)
-    if block * k * WORTH > (x.shape[1] or 0):
+    columns = x.shape[1] or 1  # 1: not known
+    block = max(n for n in range(1, LARGEST_BLOCK + 1) if columns % n == 0)
+    if columns // block < WORTH * k:
         return tf.math.top_k(x, k)
-    blocks = tf.reshape(x, [-1, x.shape[1] // block, block])
+    blocks = tf.reshape(x, [-1, columns // block, block])
     kept = tf.sort(tf.math.top_k(tf.reduce_max(blocks, axis=2), k, sorted=False).indices, axis=1)  # in order: ties stay ties
     values, places = tf.math.top_k(tf.reshape(tf.gather(blocks, kept, batch_dims=1), [-1, k * block]), k)
     return values, tf.gather(kept, places // block, batch_dims=1) * block + places % block

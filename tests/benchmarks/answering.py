@@ -2,8 +2,8 @@
 
 The run's test set, greedy and with beam 5: sentences a second of the search alone, of a second search with the graph that the
 first one traced, and of the whole command, start-up included, with its CPU seconds (which a busy machine disturbs least); the
-SavedModel in batches by two threads, as a server would ask it. JoeyNMT has a model of the same sizes over the same tokens, trained for some
-minutes, so that its answers are of a sensible length.
+SavedModel in batches by two threads, as a server would ask it. JoeyNMT has a model of the same sizes over the same tokens,
+trained for some minutes, so that its answers are of a sensible length.
 """
 
 from __future__ import annotations

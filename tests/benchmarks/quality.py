@@ -187,9 +187,8 @@ def files(task: str, folder: Path, runs: Path, tested: bool) -> list[str]:
     """train.py's options for the data of a task."""
     runs.mkdir(parents=True, exist_ok=True)
     parts = {name: (folder / f"{name}.tsv").resolve() for name in ("train", "dev", "test")}
-    parts["test"] = parts["dev"] if task == "dakshina" else parts["test"]
-    if task in SPLITS:
-        parts |= split(task, parts["train"], runs.resolve())
+    if task in SPLITS:  # its own dev part, if it has one, is what it is tested on
+        parts |= {"test": parts["dev"]} | split(task, parts["train"], runs.resolve())
     return ["--data", str(parts["train"]), "--dev", str(parts["dev"]), *(["--test", str(parts["test"])] if tested else [])]
 
 
