@@ -113,8 +113,8 @@ def headline(arguments: argparse.Namespace, task: Task, settings: Sequence[str])
 
 
 def ablate(arguments: argparse.Namespace, task: Task, settings: Sequence[str]) -> None:
-    """One change at a time, on the dev set."""
-    print(f"{'change of ' + task.preset:<28}{'dev ' + task.measure:>14}{'difference':>12}{'dev loss':>10}{'weights':>12}{'minutes':>9}"
+    """One change at a time, on the dev set. Speeds, of target tokens, are those of each run's quickest epoch, which other work disturbed least."""
+    print(f"{'change of ' + task.preset:<28}{'dev ' + task.measure:>14}{'difference':>12}{'dev loss':>10}{'weights':>12}{'tokens/s':>10}"
           f"{'MiB':>7}   settings")
     base = None
     for name in dict.fromkeys(["as the preset", *(arguments.ablate or CHANGES)]):
@@ -123,7 +123,8 @@ def ablate(arguments: argparse.Namespace, task: Task, settings: Sequence[str]) -
         value, training = shown(task, metrics["dev"][task.score]), metrics["training"]
         base = value if base is None else base
         loss = min(epoch["dev_loss"] for epoch in training["history"])
-        print(f"{name:<28}{value:>14.2f}{value - base:>+12.2f}{loss:>10.3f}{training['weights']:>12,}{training['seconds'] / 60:>9.1f}"
+        speed = max(epoch["tokens_per_second"] for epoch in training["history"])
+        print(f"{name:<28}{value:>14.2f}{value - base:>+12.2f}{loss:>10.3f}{training['weights']:>12,}{speed:>10,.0f}"
               f"{metrics['MiB']:>7,.0f}   {CHANGES[name]}", flush=True)
 
 
