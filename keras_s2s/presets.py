@@ -13,12 +13,13 @@ ATTENTION = Config(
 
 TRANSLITERATION = Config(
     data=Data(source_tokenizer="characters", target_tokenizer="characters"),
-    model=Model(units=512, attention="scaled_luong", bidirectional=True, dropout=0.5),
-    train=Train(epochs=16, label_smoothing=0.1, monitor="exact_match"), search=Search(beam_size=5))
+    model=Model(units=512, attention="scaled_luong", bidirectional=True, input_dropout=0.15, dropout=0.5,
+                recurrent_dropout=0.25),
+    train=Train(epochs=12, label_smoothing=0.1, monitor="exact_match"), search=Search(beam_size=5))
 
 G2P = TRANSLITERATION.set([
-    "data.target_tokenizer=words", "model.units=384", "model.num_layers=2", "model.embedding_dim=128", "model.dropout=0.3",
-    "train.epochs=15"])
+    "data.target_tokenizer=words", "model.units=384", "model.num_layers=2", "model.embedding_dim=128", "model.input_dropout=0",
+    "model.dropout=0.3", "model.recurrent_dropout=0", "train.epochs=15"])
 
 NEXT_WORD = Config(
     data=Data(corpus="sentences", source_tokenizer="words", target_tokenizer="words"),
