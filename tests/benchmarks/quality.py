@@ -113,7 +113,10 @@ def headline(arguments: argparse.Namespace, task: Task, settings: Sequence[str])
 
 
 def ablate(arguments: argparse.Namespace, task: Task, settings: Sequence[str]) -> None:
-    """One change at a time, on the dev set. Speeds, of target tokens, are those of each run's quickest epoch, which other work disturbed least."""
+    """One change at a time, on the dev set.
+
+    Speeds, of target tokens, are those of each run's quickest epoch, which other work disturbed least.
+    """
     print(f"{'change of ' + task.preset:<28}{'dev ' + task.measure:>14}{'difference':>12}{'dev loss':>10}{'weights':>12}{'tokens/s':>10}"
           f"{'MiB':>7}   settings")
     base = None
