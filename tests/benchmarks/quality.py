@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.quality hvg FOLDER --seeds 1 2 3       Hindi Visual Genome 1.1: train.tsv, dev.tsv, test.tsv
     python -m tests.benchmarks.quality dakshina FOLDER                Dakshina's Hindi lexicon, Latin first: train.tsv, dev.tsv
-    python -m tests.benchmarks.quality cmudict FOLDER                 CMUdict, the g014b2b split: train.tsv
+    python -m tests.benchmarks.quality cmudict FOLDER --peers PEERS   CMUdict, the g014b2b split: train.tsv; beside Phonetisaurus
     python -m tests.benchmarks.quality hvg FOLDER --ablate --epochs 8 one change of the preset at a time
     python -m tests.benchmarks.quality hvg FOLDER --search --seeds 1 2 3  beams and length penalties, each run alone and all together
 
@@ -26,6 +26,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+
+from tests.benchmarks import phonetisaurus
 
 ROOT = Path(__file__).resolve().parents[2]
 TESTED = "import train, sys; sys.exit(train.main())"
@@ -83,10 +85,13 @@ def main() -> int:
     parser.add_argument("--ablate", nargs="*", metavar="CHANGE", help=f"all, or some of: {'; '.join(CHANGES)}")
     parser.add_argument("--search", action="store_true", help="ways to search with the runs of --seeds, which are there, on dev")
     parser.add_argument("--epochs", type=int, help="instead of the preset's")
+    parser.add_argument("--peers", type=Path, metavar="FOLDER", help="for Phonetisaurus' own environment: cmudict on the same split")
     arguments = parser.parse_args()
     if not (arguments.folder / "train.tsv").is_file():
         print(f"there is no {arguments.folder / 'train.tsv'}; the first lines of this file say which data it is")
         return 1
+    arguments.runs = arguments.runs.resolve()
+    arguments.runs.mkdir(parents=True, exist_ok=True)
     settings = [*arguments.set, *([f"train.epochs={arguments.epochs}"] if arguments.epochs else [])]
     what = searched if arguments.search else ablate if arguments.ablate is not None else headline
     what(arguments, TASKS[arguments.task], settings)
@@ -96,6 +101,8 @@ def main() -> int:
 def headline(arguments: argparse.Namespace, task: Task, settings: Sequence[str]) -> None:
     """The preset, seed after seed, on the test set."""
     print(f"{arguments.task}, preset {task.preset}, {task.measure}; published: {task.published}")
+    if arguments.peers and arguments.task == "cmudict":
+        beside(arguments)
     found = []
     for seed in arguments.seeds:
         run = arguments.runs / f"{arguments.task}-{seed}"
@@ -110,6 +117,16 @@ def headline(arguments: argparse.Namespace, task: Task, settings: Sequence[str])
         names = ("greedy", "greedy, not in training", "beam 5", "beam 5, not in training")
         for name, values in zip(names, np.array(found).T):
             print(f"{name}: {values.mean():.2f} +- {values.std(ddof=1):.2f} over {len(values)} seeds")
+
+
+def beside(arguments: argparse.Namespace) -> None:
+    """The peer on the same split; said and left out where it cannot be had."""
+    parts = split("cmudict", arguments.folder / "train.tsv", arguments.runs)
+    try:
+        dev, test = phonetisaurus.word_errors(arguments.peers, parts["train"], [parts["dev"], parts["test"]])
+        print(f"Phonetisaurus: {test:.2f}, on dev {dev:.2f}", flush=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        print(f"Phonetisaurus is left out: {error} {getattr(error, 'stderr', '') or ''}"[:600], flush=True)
 
 
 def ablate(arguments: argparse.Namespace, task: Task, settings: Sequence[str]) -> None:
@@ -161,7 +178,7 @@ def trained(run: Path, arguments: argparse.Namespace, task: Task, settings: Sequ
     A run that is tested is one of train.py, exports and all; the others are trained and scored alone.
     """
     data = files(arguments.task, arguments.folder, arguments.runs, tested)
-    command = [sys.executable, "-c", TESTED if tested else LEARNT, "--run", str(run.resolve())]
+    command = [sys.executable, "-c", TESTED if tested else LEARNT, "--run", str(run)]
     command += (["--resume"] if (run / "config.json").exists() else
                 ["--preset", task.preset, *data, *(["--set", *settings] if settings else [])])
     kept = run / "memory.json"
@@ -181,7 +198,7 @@ def evaluated(run: Path, name: str, beam: int) -> dict:
     kept = run / f"{name}-beam-{beam}.json"
     if not kept.exists():
         code = "import sys; from keras_s2s.cli import main; sys.exit(main())"
-        command = [sys.executable, "-c", code, "evaluate", str(run.resolve()), "--beam-size", str(beam), "--json"]
+        command = [sys.executable, "-c", code, "evaluate", str(run), "--beam-size", str(beam), "--json"]
         done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
         kept.write_text(json.dumps(json.loads(done.stdout)[name]))
     return json.loads(kept.read_text())
@@ -189,10 +206,9 @@ def evaluated(run: Path, name: str, beam: int) -> dict:
 
 def files(task: str, folder: Path, runs: Path, tested: bool) -> list[str]:
     """train.py's options for the data of a task."""
-    runs.mkdir(parents=True, exist_ok=True)
     parts = {name: (folder / f"{name}.tsv").resolve() for name in ("train", "dev", "test")}
     if task in SPLITS:  # its own dev part, if it has one, is what it is tested on
-        parts |= {"test": parts["dev"]} | split(task, parts["train"], runs.resolve())
+        parts |= {"test": parts["dev"]} | split(task, parts["train"], runs)
     return ["--data", str(parts["train"]), "--dev", str(parts["dev"]), *(["--test", str(parts["test"])] if tested else [])]
 
 
