@@ -38,13 +38,7 @@ def training_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
           "  python train.py --preset forecast --data load.csv --set series.horizon=24\n"
           "  python train.py --preset next-word --data 'books/*.txt'\n"
           "  python train.py --run runs/mine --resume")
-    parser.add_argument("--data", nargs="+", metavar="FILE", default=(),
-                        help="TSV files, globs, or SOURCE-FILE,TARGET-FILE; CSV of series; text; .gz too; default: phrasebook")
-    parser.add_argument("--dev", nargs="+", metavar="FILE", default=(), help="default: split off, no sentence on both sides")
-    parser.add_argument("--test", nargs="+", metavar="FILE", default=(), help="one or more sets to score at the end")
-    parser.add_argument("--columns", metavar="S,T", help="columns of a TSV with source and target, from 1; default: 1,2")
-    parser.add_argument("--teacher", nargs="+", metavar="RUN", default=(),
-                        help="trained runs whose answers to the training sources are learnt too; several answer together")
+    _data_options(parser)
     parser.add_argument("--preset", choices=list(PRESETS), help="a named configuration; default: context")
     parser.add_argument("--set", nargs="+", action="extend", metavar="NAME=VALUE", default=[],
                         help="any setting, such as model.units=512 train.epochs=30; see --settings")
@@ -71,6 +65,18 @@ def training_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     return arguments
 
 
+def _data_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", nargs="+", metavar="FILE", default=(),
+                        help="TSV files, globs, or SOURCE-FILE,TARGET-FILE; CSV of series; text; .gz too; default: phrasebook")
+    parser.add_argument("--dev", nargs="+", metavar="FILE", default=(), help="default: split off, no sentence on both sides")
+    parser.add_argument("--test", nargs="+", metavar="FILE", default=(), help="one or more sets to score at the end")
+    parser.add_argument("--extra", nargs="+", metavar="FILE", default=(),
+                        help="further files to train on alone, such as back-translations: nothing of them is split off")
+    parser.add_argument("--columns", metavar="S,T", help="columns of a TSV with source and target, from 1; default: 1,2")
+    parser.add_argument("--teacher", nargs="+", metavar="RUN", default=(),
+                        help="trained runs whose answers to the training sources are learnt too; several answer together")
+
+
 def _name(arguments: argparse.Namespace) -> str:
     data = Path(arguments.data[0].split(",")[0]).name.split(".")[0] if arguments.data else "phrasebook"
     return f"{data.strip('*') or 'data'}-{arguments.preset}" if arguments.preset else data.strip("*") or "data"
@@ -84,7 +90,8 @@ def _config(arguments: argparse.Namespace) -> Config:
 
         config = Run.open(arguments.run).config
     files: dict[str, Any] = {name: tuple(given) for name, given in (
-        ("train", arguments.data), ("dev", arguments.dev), ("test", arguments.test), ("teacher", arguments.teacher)) if given}
+        ("train", arguments.data), ("dev", arguments.dev), ("test", arguments.test), ("extra", arguments.extra),
+        ("teacher", arguments.teacher)) if given}
     config = dataclasses.replace(config, data=dataclasses.replace(config.data, **files))
     columns = [f"data.columns={arguments.columns}"] if arguments.columns else []
     return config.set([*columns, *arguments.set])
@@ -174,7 +181,10 @@ def _translate_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", type=Path, metavar="RUN")
     parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="default: standard input; a prompt on a terminal")
     parser.add_argument("--n-best", type=int, default=1, metavar="N", help="the N best translations of each line")
-    parser.add_argument("--json", action="store_true", help="a JSON object a line: source, translations, scores, alignment")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="a JSON object a line: source, translations, scores, alignment")
+    form.add_argument("--pairs", action="store_true",
+                      help="translation TAB line: back-translations, of which train.py --extra learns the other direction")
     parser.add_argument("--seed", type=int, default=0, help="of sampling")
     _ensemble_option(parser)
     _search_options(parser)

@@ -42,6 +42,7 @@ class Data:
     train: tuple[str, ...] = ()
     dev: tuple[str, ...] = ()  # empty: split off the training data, no sentence on both sides
     test: tuple[str, ...] = ()  # empty: split off as well, unless `dev` is given
+    extra: tuple[str, ...] = ()  # files of which nothing is ever held out, such as back-translations; given with --extra
     corpus: str = "pairs"  # of text files: pairs, or sentences, each cut into a beginning and its rest
     cuts: int = 2  # of a sentence at most, each at another space; only where the corpus is sentences
     columns: tuple[int, ...] = (1, 2)  # of a TSV that hold source and target, counted from 1

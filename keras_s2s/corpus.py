@@ -19,7 +19,7 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, BinaryIO, NamedTuple
+from typing import IO, Any, BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -82,6 +82,7 @@ def prepare(data: Data, folder: str | Path, progress: Progress | None = None, re
 
     Without `data.dev` a dev set is split off, and without `data.test` a test set with it; no source and no target is
     then on two sides; duplicates stay in train only. Given sets stay whole, and what they share with train is only counted.
+    Pairs of `data.extra` join train, but for those that have a sentence of a set that was split off.
     Nothing is written before all is read and well; each file is then written whole.
 
     Args:
@@ -113,16 +114,13 @@ def prepare(data: Data, folder: str | Path, progress: Progress | None = None, re
         sides = _sides(train, [name in given for name in names].count(False) - 1, data.held_out)
         for file, line, text in train.lines(sides < 0):
             log.reject(file, line, "duplicate pair", text)
-        repeats = int(repeated(train.hashes[sides == 0, 2]).sum())
-        log.notices.update({"duplicate pair": repeats} if repeats else {})
-        for name, set_given in given.items():
-            shared = np.isin(set_given.hashes[:, 0], train.hashes[sides == 0, 0]).sum()
-            log.notices.update({f"sources of {name} in train as well": int(shared)} if shared else {})
-        for name in names:
-            of, chosen = (given[name], None) if name in given else (train, sides == AUTOMATIC.index(name))
-            write_whole(folder / "data" / f"{name}.tsv", functools.partial(of.write, chosen=chosen))
+        sets = {name: [(given[name], None) if name in given else (train, sides == AUTOMATIC.index(name))] for name in names}
+        sets["train"].append(_kept(staged(data.extra), train.hashes[sides > 0, :2], log))
+        _take_note(sets, log)
+        for name, parts in sets.items():
+            write_whole(folder / "data" / f"{name}.tsv", functools.partial(_write, parts))
             if beside:
-                beside(name, np.array(of.items, np.int32)[... if chosen is None else chosen])
+                beside(name, np.concatenate([np.array(part.items, np.int32)[_all(chosen)] for part, chosen in parts]))
         write_whole(folder / "rejects.tsv", log.copy_to)
         return _summary(folder / "data", names, log, train.lengths)
 
@@ -200,16 +198,45 @@ class Staged:
                 name, line, text = staged.rstrip(b"\n").split(b"\t", 2)
                 yield self._names[int(name)], int(line), text
 
-    def write(self, output: BinaryIO, chosen: np.ndarray | None) -> None:
-        """Writes the rows that are chosen as a TSV."""
-        output.writelines(text + b"\n" for _, _, text in self.lines(chosen))
+
+Parts = list[tuple[Staged, np.ndarray | None]]  # of a set: each with the rows that are chosen of it, None for all
+
+
+def _all(chosen: np.ndarray | None) -> Any:
+    """The index of the rows that are chosen."""
+    return ... if chosen is None else chosen
+
+
+def _write(parts: Parts, output: BinaryIO) -> None:
+    """Writes the rows of a set as a TSV."""
+    for part, chosen in parts:
+        output.writelines(text + b"\n" for _, _, text in part.lines(chosen))
+
+
+def _kept(extra: Staged, held_out: np.ndarray, log: Log) -> tuple[Staged, np.ndarray]:
+    """The extra rows without those that have a sentence of the sets that were split off, by whose hashes [rows, 2]."""
+    shared = np.any(np.isin(extra.hashes[:, :2], held_out), axis=1)
+    for file, line, text in extra.lines(shared):
+        log.reject(file, line, "extra pair with a held-out sentence", text)
+    return extra, ~shared
+
+
+def _take_note(sets: dict[str, Parts], log: Log) -> None:
+    """Counts pairs that train has more than once, and sources that a given set shares with it."""
+    def hashes(name: str, column: int) -> np.ndarray:
+        return np.concatenate([part.hashes[_all(chosen), column] for part, chosen in sets[name]])
+
+    counts = {"duplicate pair": repeated(hashes("train", 2)).sum()}
+    counts |= {f"sources of {name} in train as well": np.isin(hashes(name, 0), hashes("train", 0)).sum()
+               for name in sets if name != "train"}
+    log.notices.update({what: int(count) for what, count in counts.items() if count})
 
 
 def _size_of_inputs(data: Data, written: Path) -> int:
     """Bytes of all files to be read; raises CorpusError where one is missing or would be overwritten."""
     if not data.train:
         raise CorpusError("a training corpus is required; none is named. Give one with --data.")
-    files = [file for item in (*data.train, *data.dev, *data.test) for files in find_files(item) for file in files]
+    files = [file for item in (*data.train, *data.dev, *data.test, *data.extra) for files in find_files(item) for file in files]
     for file in files:
         if file.resolve().parent == written.resolve():
             raise CorpusError(f"{str(file)!r} lies where the run writes its own splits and would be lost. "

@@ -27,13 +27,17 @@ def translate(arguments: argparse.Namespace, search: Search) -> int:
     if not arguments.files and sys.stdin.isatty():
         return converse(predictor, arguments)
     limit = predictor.config.data.max_characters
-    lines = read_lines(arguments.files, limit)
+    lines, unpaired = read_lines(arguments.files, limit), 0
     while chunk := list(islice(lines, TOGETHER)):
         answers = predictor.predict(chunk, seed=arguments.seed)
         aligned = alignments(predictor, chunk, answers) if arguments.json else [None] * len(chunk)
         for source, answer, alignment in zip(chunk, answers, aligned):
-            print(shown(source, answer, alignment, arguments), flush=False)
+            text = shown(source, answer, alignment, arguments)
+            sys.stdout.write(text)
+            unpaired += not text
         sys.stdout.flush()
+    if unpaired:
+        say(f"warning: lines that gave no pair, for they or their translations are empty: {unpaired:,}")
     return 0
 
 
@@ -64,17 +68,19 @@ def _streams(files: Iterable[Any]) -> Iterator[tuple[str, BinaryIO]]:
 
 
 def shown(source: str, answer: Answer, alignment: Any, arguments: argparse.Namespace) -> str:
-    """One line of output (or one for each of the n best)."""
+    """The line of output (or one for each of the n best); as pairs none for what is empty on either side."""
     texts, scores = [whole(text) for text in answer.texts], answer.scores
     if arguments.json:
         ranked = [{"text": text, "score": round(score, 4)} for text, score in zip(texts, scores)]
         found: dict[str, Any] = {"source": source, "translations": ranked}
         if alignment is not None:
             found["alignment"] = alignment
-        return json.dumps(found, ensure_ascii=False)
+        return json.dumps(found, ensure_ascii=False) + "\n"
+    if arguments.pairs:
+        return "".join(f"{text}\t{source}\n" for text in dict.fromkeys(texts) if text and source)
     if arguments.n_best == 1:
-        return texts[0]
-    return "\n".join(f"{score:.4f}\t{text}" for text, score in zip(texts, scores))
+        return texts[0] + "\n"
+    return "".join(f"{score:.4f}\t{text}\n" for text, score in zip(texts, scores))
 
 
 def whole(text: str) -> str:
@@ -102,4 +108,4 @@ def converse(predictor: Predictor, arguments: argparse.Namespace) -> int:
             return 0
         [answer] = predictor.predict([line], seed=arguments.seed)
         [alignment] = alignments(predictor, [line], [answer]) if arguments.json else [None]
-        print(shown(line, answer, alignment, arguments), flush=True)
+        print(shown(line, answer, alignment, arguments), end="", flush=True)

@@ -128,6 +128,8 @@ def prepare(config: Config, folder: Path, progress: Progress | None = None) -> s
     data, series, log = config.data, config.series, Log()
     if not data.train:
         raise CorpusError("series are required; none are named. Give a CSV with --data.")
+    if data.extra:
+        raise CorpusError("series take no extra files, for their sets are parted by time. Give all files with --data.")
     for item in (*data.train, *data.dev, *data.test):
         find_files(item)
     table = read(series, data.train, log)

@@ -16,7 +16,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keras_s2s.config import Data
+from keras_s2s import windows
+from keras_s2s.config import Config, Data
 from keras_s2s.corpus import CorpusError, Log, Rows, overlaps, prepare, read_pairs, split_names
 from keras_s2s.normalize import comparable
 from keras_s2s.split import components, repeated
@@ -237,6 +238,32 @@ def test_given_sets_stay_whole_and_what_they_share_with_train_is_counted(tmp_pat
     assert summary.notices == {"sources of dev in train as well": 2} and summary.rejects == {}
     folder = tmp_path / "run" / "data"
     assert overlaps(Rows(folder / "dev.tsv"), Rows(folder / "train.tsv")).tolist() == [True, True, False]
+
+
+def test_extra_pairs_are_trained_on_alone_and_never_those_with_a_held_out_sentence(tmp_path):
+    pairs, folder = [(f"s {i}", f"t {i}") for i in range(100)], tmp_path / "run" / "data"
+    prepared(tmp_path, pairs)
+    before = {path.stem: lines_of(path) for path in folder.glob("*.tsv")}
+    (_, target), (source, _) = (before[name][0].split("\t") for name in ("dev", "test"))
+    again = before["train"][0]
+    extra = written(tmp_path, "extra.tsv", f"made up\t{target.upper()}!\nnew\tneu\n{source}\tmade up\n{again}\n".encode())
+    summary = prepared(tmp_path, pairs, extra=(extra,))
+    assert {path.stem: lines_of(path) for path in folder.glob("*.tsv")} == before | {"train": [*before["train"], "new\tneu", again]}
+    assert [line.split("\t")[:3] for line in lines_of(tmp_path / "run" / "rejects.tsv")[1:]] == [
+        [extra, line, "extra pair with a held-out sentence"] for line in ("1", "3")]
+    assert summary.notices == {"duplicate pair": 1}
+
+
+def test_extra_pairs_that_share_a_source_with_a_given_set_are_counted(tmp_path):
+    dev, extra = written(tmp_path, "dev.tsv", b"x\ty\n"), written(tmp_path, "extra.tsv", b"X!\tz\n")
+    summary = prepared(tmp_path, [(f"s {i}", f"t {i}") for i in range(30)], dev=(dev,), extra=(extra,))
+    assert summary.pairs == {"train": 31, "dev": 1} and summary.notices == {"sources of dev in train as well": 1}
+
+
+def test_extra_series_are_refused(tmp_path):
+    made = Config().set(["data.source=series", "data.target=series", "train.monitor=mse", "data.train=a.csv", "data.extra=b.csv"])
+    with pytest.raises(CorpusError, match="series take no extra files"):
+        windows.prepare(made, tmp_path)
 
 
 def test_with_test_sets_given_only_dev_is_split_off(tmp_path):

@@ -19,6 +19,7 @@ from keras_s2s.normalize import normalize
 from keras_s2s.predictor import Predictor
 from keras_s2s.rows import Rows
 from keras_s2s.run import load
+from keras_s2s.targets.text import Answer
 
 # What may come in on a line, and what `translate` reads of it: the table of bad input.
 LINES = {
@@ -74,7 +75,7 @@ def translated(predictor, content, folder, monkeypatch, **options):
     """What the command prints for a file of that content."""
     path = folder / "in.txt"
     path.write_bytes(content)
-    arguments = argparse.Namespace(ensemble=[], run=folder, files=[path], **{"n_best": 1, "json": False, "seed": 0, **options})
+    arguments = argparse.Namespace(ensemble=[], run=folder, files=[path], **{"n_best": 1, "json": False, "pairs": False, "seed": 0, **options})
     out = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     monkeypatch.setattr(translating, "load_together", lambda *_: predictor)
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(io.StringIO()):
@@ -106,6 +107,22 @@ def test_lines_keep_their_order_and_number(trained, tmp_path, monkeypatch, conte
     sources = [normalize(line.decode("utf-8", "replace")) for line in content.split(b"\n")]
     sources = sources[:-1] if content.endswith(b"\n") or not content else sources
     assert found == [translating.whole(text) for text in predictor.translate(sources)]
+
+
+def test_pairs_for_the_other_direction_are_what_was_said_and_the_line(trained, tmp_path, monkeypatch):
+    predictor, sources = of_run(trained).with_search(beam_size=3, n_best=3), SOURCES_OF[:4]
+    found = translated(predictor, "\n".join([sources[0], "", *sources[1:]]).encode(), tmp_path, monkeypatch, pairs=True, n_best=3)
+    said = [(text, source) for source, answer in zip(sources, predictor.predict(sources)) for text in answer.texts if text]
+    assert [tuple(line.split("\t")) for line in found.decode().splitlines()] == said and len(said) > 8
+
+
+def test_what_gives_no_pair_is_counted_and_no_pair_comes_twice(trained, tmp_path, monkeypatch):
+    told = []
+    monkeypatch.setattr(translating, "say", told.append)
+    said = {True: Answer(["a", "", "a"], [0.0] * 3), False: Answer([""], [0.0])}
+    monkeypatch.setattr(Predictor, "predict", lambda _, lines, seed: [said[bool(line)] for line in lines])
+    assert translated(of_run(trained), b"x\n\ny", tmp_path, monkeypatch, pairs=True) == b"a\tx\na\ty\n"
+    assert told == ["warning: lines that gave no pair, for they or their translations are empty: 1"]
 
 
 _loaded = {}

@@ -2,6 +2,7 @@
 
     python -m tests.benchmarks.quality hvg FOLDER --seeds 1 2 3       Hindi Visual Genome 1.1: train.tsv, dev.tsv, test.tsv
     python -m tests.benchmarks.quality dakshina FOLDER                Dakshina's Hindi lexicon, Latin first: train.tsv, dev.tsv
+    python -m tests.benchmarks.quality dakshina FOLDER --text hvg.tsv the words of a Hindi text as well, back-translated
     python -m tests.benchmarks.quality cmudict FOLDER --peers PEERS   CMUdict, the g014b2b split: train.tsv; beside Phonetisaurus
     python -m tests.benchmarks.quality hvg FOLDER --ablate --epochs 8 one change of the preset at a time
     python -m tests.benchmarks.quality hvg FOLDER --search --seeds 1 2 3  beams and length penalties, each run alone and all together
@@ -19,8 +20,10 @@ import argparse
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -31,6 +34,7 @@ from tests.benchmarks import phonetisaurus
 
 ROOT = Path(__file__).resolve().parents[2]
 TESTED = "import train, sys; sys.exit(train.main())"
+USED = "import sys; from keras_s2s.cli import main; sys.exit(main())"
 LEARNT = "import train; from keras_s2s import cli; train.learn(cli.training_arguments())"
 SPLITS = {  # of a train.tsv: what of a row (source, target) must not be on two sides, and how many such are held out
     "cmudict": (lambda row: row[0], {"dev": 2670, "test": 2670}),
@@ -55,6 +59,7 @@ TASKS = {
                      "26 M pairs"),
     "cmudict": Task("g2p", "exact_match", True, "WER %", "22.2 LSTM; 20.6 Transformer; 20.2 ensemble (test part)"),
 }
+WORD = re.compile("[\u0900-\u0963\u0970-\u097f]{2,}")  # of Devanagari
 CHANGES = {  # of a preset, one at a time
     "as the preset": "", "GRU": "model.cell=gru", "no attention": "model.attention=none",
     "Luong's attention, unscaled": "model.attention=luong", "Bahdanau's attention": "model.attention=bahdanau",
@@ -85,6 +90,8 @@ def main() -> int:
     parser.add_argument("--ablate", nargs="*", metavar="CHANGE", help=f"all, or some of: {'; '.join(CHANGES)}")
     parser.add_argument("--search", action="store_true", help="ways to search with the runs of --seeds, which are there, on dev")
     parser.add_argument("--epochs", type=int, help="instead of the preset's")
+    parser.add_argument("--text", type=Path, nargs="+", default=[], metavar="FILE", help="dakshina: words of these texts that training "
+                        "lacks are put into Latin letters by a model of the other direction, and learnt too")
     parser.add_argument("--peers", type=Path, metavar="FOLDER", help="for Phonetisaurus' own environment: cmudict on the same split")
     arguments = parser.parse_args()
     if not (arguments.folder / "train.tsv").is_file():
@@ -105,7 +112,7 @@ def headline(arguments: argparse.Namespace, task: Task, settings: Sequence[str])
         beside(arguments)
     found = []
     for seed in arguments.seeds:
-        run = arguments.runs / f"{arguments.task}-{seed}"
+        run = arguments.runs / f"{arguments.task}{'-text' if arguments.text else ''}-{seed}"
         metrics = trained(run, arguments, task, [*settings, f"train.seed={seed}"], True)
         rows = {"greedy": evaluated(run, "test", 1), "beam 5": evaluated(run, "test", 5)}
         found.append([shown(task, part[task.score]) for row in rows.values() for part in (row, row.get("unseen", row))])
@@ -177,7 +184,7 @@ def trained(run: Path, arguments: argparse.Namespace, task: Task, settings: Sequ
 
     A run that is tested is one of train.py, exports and all; the others are trained and scored alone.
     """
-    data = files(arguments.task, arguments.folder, arguments.runs, tested)
+    data = files(arguments, settings, tested)
     command = [sys.executable, "-c", TESTED if tested else LEARNT, "--run", str(run)]
     command += (["--resume"] if (run / "config.json").exists() else
                 ["--preset", task.preset, *data, *(["--set", *settings] if settings else [])])
@@ -197,19 +204,40 @@ def evaluated(run: Path, name: str, beam: int) -> dict:
     """The scores of one of the run's sets with another beam, kept beside the run's."""
     kept = run / f"{name}-beam-{beam}.json"
     if not kept.exists():
-        code = "import sys; from keras_s2s.cli import main; sys.exit(main())"
-        command = [sys.executable, "-c", code, "evaluate", str(run), "--beam-size", str(beam), "--json"]
+        command = [sys.executable, "-c", USED, "evaluate", str(run), "--beam-size", str(beam), "--json"]
         done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
         kept.write_text(json.dumps(json.loads(done.stdout)[name]))
     return json.loads(kept.read_text())
 
 
-def files(task: str, folder: Path, runs: Path, tested: bool) -> list[str]:
+def files(arguments: argparse.Namespace, settings: Sequence[str], tested: bool) -> list[str]:
     """train.py's options for the data of a task."""
-    parts = {name: (folder / f"{name}.tsv").resolve() for name in ("train", "dev", "test")}
+    task = arguments.task
+    parts = {name: (arguments.folder / f"{name}.tsv").resolve() for name in ("train", "dev", "test")}
     if task in SPLITS:  # its own dev part, if it has one, is what it is tested on
-        parts |= {"test": parts["dev"]} | split(task, parts["train"], runs)
-    return ["--data", str(parts["train"]), "--dev", str(parts["dev"]), *(["--test", str(parts["test"])] if tested else [])]
+        parts |= {"test": parts["dev"]} | split(task, parts["train"], arguments.runs)
+    extra = ["--extra", str(back_translated(arguments, parts, settings))] if arguments.text else []
+    return ["--data", str(parts["train"]), "--dev", str(parts["dev"]), *extra, *(["--test", str(parts["test"])] if tested else [])]
+
+
+def back_translated(arguments: argparse.Namespace, parts: dict[str, Path], settings: Sequence[str]) -> Path:
+    """A TSV of the texts' Devanagari words of two letters or more that training lacks, each with its 3 likeliest spellings."""
+    made, run, words = (arguments.runs / f"{arguments.task}-{name}" for name in ("extra.tsv", "reverse", "words.txt"))
+    if made.exists():
+        return made
+    known = {line.split("\t")[1] for line in parts["train"].read_text(encoding="utf-8").splitlines()}
+    found = {word for path in arguments.text for word in WORD.findall(unicodedata.normalize("NFC", path.read_text(encoding="utf-8")))}
+    words.write_text("".join(f"{word}\n" for word in sorted(found - known)), encoding="utf-8")
+    learn = ["--resume"] if (run / "config.json").exists() else [
+        "--preset", TASKS[arguments.task].preset, "--data", str(parts["train"]), "--dev", str(parts["dev"]), "--columns", "2,1",
+        "--set", "train.epochs=8", *(item for item in settings if not item.startswith("train.epochs"))]
+    with open(run.with_name("reverse.log"), "a") as log:
+        subprocess.run([sys.executable, "-c", LEARNT, "--run", str(run), *learn], cwd=ROOT, check=True, stdout=log, stderr=log)
+        said = subprocess.run([sys.executable, "-c", USED, "translate", str(run), str(words), "--pairs", "--n-best", "3"], cwd=ROOT,
+                              check=True, stdout=subprocess.PIPE, stderr=log, text=True, encoding="utf-8").stdout
+    made.write_text(said, encoding="utf-8")
+    print(f"{len(found - known):,} words of the texts, {said.count(chr(10)):,} pairs more", flush=True)
+    return made
 
 
 def split(task: str, file: Path, folder: Path) -> dict[str, Path]:
