@@ -218,6 +218,8 @@ def _kept(extra: Staged, held_out: np.ndarray, log: Log) -> tuple[Staged, np.nda
     shared = np.any(np.isin(extra.hashes[:, :2], held_out), axis=1)
     for file, line, text in extra.lines(shared):
         log.reject(file, line, "extra pair with a held-out sentence", text)
+    if not shared.all():
+        log.notices["extra pair"] = int((~shared).sum())
     return extra, ~shared
 
 

@@ -251,13 +251,13 @@ def test_extra_pairs_are_trained_on_alone_and_never_those_with_a_held_out_senten
     assert {path.stem: lines_of(path) for path in folder.glob("*.tsv")} == before | {"train": [*before["train"], "new\tneu", again]}
     assert [line.split("\t")[:3] for line in lines_of(tmp_path / "run" / "rejects.tsv")[1:]] == [
         [extra, line, "extra pair with a held-out sentence"] for line in ("1", "3")]
-    assert summary.notices == {"duplicate pair": 1}
+    assert summary.notices == {"extra pair": 2, "duplicate pair": 1}
 
 
 def test_extra_pairs_that_share_a_source_with_a_given_set_are_counted(tmp_path):
     dev, extra = written(tmp_path, "dev.tsv", b"x\ty\n"), written(tmp_path, "extra.tsv", b"X!\tz\n")
     summary = prepared(tmp_path, [(f"s {i}", f"t {i}") for i in range(30)], dev=(dev,), extra=(extra,))
-    assert summary.pairs == {"train": 31, "dev": 1} and summary.notices == {"sources of dev in train as well": 1}
+    assert summary.pairs == {"train": 31, "dev": 1} and summary.notices == {"extra pair": 1, "sources of dev in train as well": 1}
 
 
 def test_extra_series_are_refused(tmp_path):
