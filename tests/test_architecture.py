@@ -17,7 +17,7 @@ LADDER = """
     rows split reading sentences corpus media images captions series windows
     metrics references losses schedules stepping search suggesting attention recurrent encoder decoder
     wav mel tokenizers sampling presets phrasebook corpora scoring kinds scaling
-    tokenized shortlist seeing sources targets pipeline model predictor
+    tokenized scaled shortlist seeing sources targets pipeline model predictor
     lock checkpoints run ensemble distilling
     eventlog plots overlays page maps breakdown evaluation ledger forecast_report report comparison
     training watch callbacks

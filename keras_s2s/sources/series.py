@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from pathlib import Path
-from typing import Any, Self
-
 import keras
 import numpy as np
 import tensorflow as tf
 from keras import ops
 
 from keras_s2s.config import Config
+from keras_s2s.scaled import Scaled
 from keras_s2s.scaling import Scaling, calendar, minutes
 from keras_s2s.sources.base import Source
 
-FILE = "source.json"
 
-
-class SeriesSource(Source):
+class SeriesSource(Scaled, Source):
     """Windows of W steps; a raw one is [W, 1 + F] float64: times (seconds since 1970, or numbers) and values.
 
     Args:
@@ -26,38 +21,18 @@ class SeriesSource(Source):
         scaling: of all series that are read.
     """
 
+    side = "source"
     signature = tf.TensorSpec([None, None, None], tf.float64, name="series")
     verb, given = "forecast", " --data new.csv --plot forecast.png"
 
     def __init__(self, config: Config, scaling: Scaling):
-        super().__init__(config)
-        self.scaling = scaling
+        super().__init__(config, scaling)
         self.signature = tf.TensorSpec([None, config.series.window, 1 + len(scaling.mean)], tf.float64, name="series")
         self.projection = keras.layers.Dense(config.model.embedding_dim, name="source_projection")
-
-    @classmethod
-    def fit(cls, config: Config, raws: Iterable[Any]) -> Self:
-        return cls(config, Scaling.fit(config.series, raws))
-
-    def like(self, other) -> bool:
-        return isinstance(other, SeriesSource) and (self.scaling, self.config.series) == (other.scaling, other.config.series)
-
-    def save(self, folder: Path) -> None:
-        self.scaling.save(folder / FILE)
-
-    @classmethod
-    def load(cls, config: Config, folder: Path) -> Self:
-        return cls(config, Scaling.load(folder / FILE))
-
-    def summary(self) -> str:
-        return self.scaling.summary()
 
     def labels(self, steps) -> list[str]:
         """Steps before the forecast: -95, ..., 0."""
         return [str(i + 1 - len(steps)) for i in range(len(steps))]
-
-    def batch(self, raws) -> np.ndarray:
-        return np.asarray(raws, np.float64).reshape(-1, *self.signature.shape[1:])
 
     def sizes(self, raws) -> np.ndarray:
         return np.full(len(raws), self.config.series.window + self.config.series.horizon, np.int64)

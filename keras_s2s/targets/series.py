@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -12,12 +10,11 @@ import tensorflow as tf
 
 from keras_s2s.config import Config, Search
 from keras_s2s.losses import series_loss
+from keras_s2s.scaled import Scaled
 from keras_s2s.scaling import Scaling, calendar, minutes
 from keras_s2s.scoring.series import SeriesScoring
 from keras_s2s.search import roll_out
 from keras_s2s.targets.base import Target, Teaching
-
-FILE = "target.json"
 
 
 class Rolled(NamedTuple):
@@ -38,7 +35,7 @@ class Forecast(NamedTuple):
         return self.values[0]
 
 
-class SeriesTarget(Target):
+class SeriesTarget(Scaled, Target):
     """The H steps after a window; a raw one is [1 + H, 1 + columns read] float64, its first step the last that is known.
 
         inputs   x0  x1 ... x(H-1)   scaled, and the calendar of the step to be forecast      weights  1 1 ... 1
@@ -49,12 +46,12 @@ class SeriesTarget(Target):
         scaling: of all series that are read.
     """
 
+    side = "target"
     signature = tf.TensorSpec([None, None, None], tf.float64, name="target_series")
 
     def __init__(self, config: Config, scaling: Scaling):
-        super().__init__(config)
+        super().__init__(config, scaling)
         series = config.series
-        self.whole = scaling
         self.scaling, self.places = scaling.pick(series.targets)
         self.signature = tf.TensorSpec([None, 1 + series.horizon, 1 + len(scaling.mean)], tf.float64, name="target_series")
         self.quantiles = series.quantiles if series.loss == "quantiles" else (0.5,)
@@ -63,29 +60,9 @@ class SeriesTarget(Target):
         self.projection = keras.layers.Dense(len(self.places) * len(self.quantiles), dtype="float32", name="projection")
         self.scoring = SeriesScoring().of(self.scaling, self.places, self.quantiles)
 
-    @classmethod
-    def fit(cls, config: Config, raws: Iterable[Any]) -> Self:
-        return cls(config, Scaling.fit(config.series, raws))
-
-    def like(self, other) -> bool:
-        return isinstance(other, SeriesTarget) and (self.whole, self.config.series) == (other.whole, other.config.series)
-
-    def save(self, folder: Path) -> None:
-        self.whole.save(folder / FILE)
-
-    @classmethod
-    def load(cls, config: Config, folder: Path) -> Self:
-        return cls(config, Scaling.load(folder / FILE))
-
-    def summary(self) -> str:
-        return self.scaling.summary()
-
     def labels(self, steps) -> list[str]:
         """Steps after the last known: +1, ..., +H."""
         return [f"+{i + 1}" for i in range(len(steps))]
-
-    def batch(self, raws) -> np.ndarray:
-        return np.asarray(raws, np.float64).reshape(-1, *self.signature.shape[1:])
 
     def prepare(self, raw: tf.Tensor, seed: tf.Tensor | None = None) -> Teaching:
         values = tf.gather(raw[..., 1:], self.places, axis=-1)
