@@ -14,11 +14,21 @@ Axes: T steps, B batch, H units, E input. All sequences here are time-major.
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 
 FULL = tf.float32  # of what is not multiplied as a matrix
+PROCESSOR = Path("/proc/cpuinfo")
+BFLOAT16 = ("avx512_bf16", "amx_bf16", "bf16")  # a processor's names for products of bfloat16: of x86 two, of ARM one
+
+
+def bfloat16_is_slow() -> bool:
+    """Whether training is on a CPU that says it has no instructions for products of bfloat16."""
+    if tf.config.list_physical_devices("GPU") or not PROCESSOR.exists():
+        return False
+    return not set(PROCESSOR.read_text(errors="replace").split()) & set(BFLOAT16)
 
 
 def lstm(steps: tf.Tensor, mask: tf.Tensor | None, h: tf.Tensor, c: tf.Tensor, kernel: tf.Tensor, recurrent: tf.Tensor,

@@ -110,6 +110,7 @@ def train(run: Run, resume: bool) -> None:
     import keras
 
     from keras_s2s.callbacks import Save, callbacks
+    from keras_s2s.loops import bfloat16_is_slow
     from keras_s2s.pipeline import POOL, Batches, measure
     from keras_s2s.training import TeacherForced, dev_batches
     from keras_s2s.training import train as fit
@@ -119,6 +120,8 @@ def train(run: Run, resume: bool) -> None:
         return
     keras.utils.set_random_seed(settings.seed)
     core = build(run, settings.precision)
+    if settings.precision == "mixed_bfloat16" and bfloat16_is_slow():
+        say("warning: this processor has no bfloat16 instructions; training is likely quicker with train.precision=float32")
     rows, dev = (core.source.cached(run.rows(name)) for name in ("train", "dev"))
     bar = Bar("measuring", len(rows), unit=" pairs")
     lengths = measure(rows, core.source, core.target, bar.reach)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_s2s import recurrent
+from keras_s2s import loops, recurrent
 
 UNITS, STEPS, LENGTHS = 12, 7, (7, 3, 1, 5)
 KERAS = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU}
@@ -84,3 +84,12 @@ def test_mixed_precision_rounds_what_goes_into_the_products_and_nothing_else(cel
     for rough, exact in zip(tf.nest.flatten(found), tf.nest.flatten(wanted)):
         apart = tf.norm(tf.cast(rough, tf.float32) - exact) / tf.norm(exact)
         assert 0 < apart < 0.02, apart
+
+
+@pytest.mark.parametrize("flags, slow", [("fma avx512f avx512_bf16 avx512_vnni", False), ("fma amx_bf16", False), ("fp asimd bf16", False),
+                                         ("fma avx2 avx512f", True), (None, False)])
+def test_a_processor_without_bfloat16_is_known_by_its_flags(flags, slow, tmp_path, monkeypatch):
+    monkeypatch.setattr(loops, "PROCESSOR", tmp_path / "cpuinfo")
+    if flags:
+        (tmp_path / "cpuinfo").write_text(f"processor\t: 0\nflags\t\t: {flags}\n\n")
+    assert loops.bfloat16_is_slow() == slow
