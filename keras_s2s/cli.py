@@ -71,7 +71,7 @@ def _data_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dev", nargs="+", metavar="FILE", default=(), help="default: split off, no sentence on both sides")
     parser.add_argument("--test", nargs="+", metavar="FILE", default=(), help="one or more sets to score at the end")
     parser.add_argument("--extra", nargs="+", metavar="FILE", default=(),
-                        help="further files to train on alone, such as back-translations: nothing of them is split off")
+                        help="further files, in the same columns, to train on alone, such as back-translations")
     parser.add_argument("--columns", metavar="S,T", help="columns of a TSV with source and target, from 1; default: 1,2")
     parser.add_argument("--teacher", nargs="+", metavar="RUN", default=(),
                         help="trained runs whose answers to the training sources are learnt too; several answer together")
