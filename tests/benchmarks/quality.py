@@ -72,7 +72,8 @@ CHANGES = {  # of a preset, one at a time
     "no label smoothing": "train.label_smoothing=0", "tied embeddings": "model.tied_embeddings=true",
     "128 units": "model.units=128", "512 units": "model.units=512", "2 layers": "model.num_layers=2",
     "scheduled sampling 0.9": "train.teacher_forcing=0.9", "inverse square root": "train.schedule=inverse_sqrt",
-    "batches of 2,048": "train.batch_tokens=2048", "weights averaged": "train.ema=0.999", "R-Drop": "train.r_drop=1",
+    "batches of 2,048": "train.batch_tokens=2048", "weights averaged": "train.ema=0.99", "weights averaged longer": "train.ema=0.999",
+    "R-Drop": "train.r_drop=1",
 }
 SEARCHES = {  # beam size and length penalty
     "greedy": (1, 0.6), "beam 2": (2, 0.6), "beam 5": (5, 0.6), "beam 10": (10, 0.6), "beam 5, length penalty 0": (5, 0.0),
