@@ -23,6 +23,13 @@ def pytest_collection_modifyitems(items):
                 item.add_marker(pytest.mark.skip(reason=f"no data sets in {DATA}"))
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    """Each test, and what is made for it, begins with the same random numbers, whatever ran before it on its worker."""
+    if keras := sys.modules.get("keras"):
+        keras.utils.set_random_seed(1)
+
+
 @pytest.fixture(scope="session")
 def data_sets():
     """The folder of data sets beside the checkout."""
