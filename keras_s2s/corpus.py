@@ -19,7 +19,7 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, BinaryIO, NamedTuple
+from typing import IO, BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -114,13 +114,14 @@ def prepare(data: Data, folder: str | Path, progress: Progress | None = None, re
         sides = _sides(train, [name in given for name in names].count(False) - 1, data.held_out)
         for file, line, text in train.lines(sides < 0):
             log.reject(file, line, "duplicate pair", text)
-        sets = {name: [(given[name], None) if name in given else (train, sides == AUTOMATIC.index(name))] for name in names}
+        sets = {name: [(given[name], np.ones(len(given[name].hashes), bool)) if name in given else
+                       (train, sides == AUTOMATIC.index(name))] for name in names}
         sets["train"].append(_kept(staged(data.extra), train.hashes[sides > 0, :2], log))
         _take_note(sets, log)
         for name, parts in sets.items():
             write_whole(folder / "data" / f"{name}.tsv", functools.partial(_write, parts))
             if beside:
-                beside(name, np.concatenate([np.array(part.items, np.int32)[_all(chosen)] for part, chosen in parts]))
+                beside(name, np.concatenate([np.array(part.items, np.int32)[chosen] for part, chosen in parts]))
         write_whole(folder / "rejects.tsv", log.copy_to)
         return _summary(folder / "data", names, log, train.lengths)
 
@@ -190,21 +191,16 @@ class Staged:
             self.lengths[1][len(row.target)] += 1
         self.hashes = np.frombuffer(hashes, "<u8").reshape(-1, 3)  # [rows, (source, target, exact pair)]
 
-    def lines(self, chosen: np.ndarray | None = None) -> Iterator[tuple[str, int, bytes]]:
-        """Yields file, line number and "source TAB target" of the rows that are chosen; of all by default."""
+    def lines(self, chosen: np.ndarray) -> Iterator[tuple[str, int, bytes]]:
+        """Yields file, line number and "source TAB target" of the rows that are chosen [rows] bool."""
         self._file.seek(0)
-        for staged, wanted in zip(self._file, itertools.repeat(True) if chosen is None else chosen):
+        for staged, wanted in zip(self._file, chosen):
             if wanted:
                 name, line, text = staged.rstrip(b"\n").split(b"\t", 2)
                 yield self._names[int(name)], int(line), text
 
 
-Parts = list[tuple[Staged, np.ndarray | None]]  # of a set: each with the rows that are chosen of it, None for all
-
-
-def _all(chosen: np.ndarray | None) -> Any:
-    """The index of the rows that are chosen."""
-    return ... if chosen is None else chosen
+Parts = list[tuple[Staged, np.ndarray]]  # of a set: each with the rows [rows] bool that are chosen of it
 
 
 def _write(parts: Parts, output: BinaryIO) -> None:
@@ -226,7 +222,7 @@ def _kept(extra: Staged, held_out: np.ndarray, log: Log) -> tuple[Staged, np.nda
 def _take_note(sets: dict[str, Parts], log: Log) -> None:
     """Counts pairs that train has more than once, and sources that a given set shares with it."""
     def hashes(name: str, column: int) -> np.ndarray:
-        return np.concatenate([part.hashes[_all(chosen), column] for part, chosen in sets[name]])
+        return np.concatenate([part.hashes[chosen, column] for part, chosen in sets[name]])
 
     counts = {"duplicate pair": repeated(hashes("train", 2)).sum()}
     counts |= {f"sources of {name} in train as well": np.isin(hashes(name, 0), hashes("train", 0)).sum()

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_s2s import workflow
+from keras_s2s import loops, workflow
 from keras_s2s.callbacks import TrainingStopped
 from keras_s2s.training import TeacherForced, pieces
 from small import PAIRS, begin, build, config, example, fitted, write_tsv
@@ -190,7 +190,7 @@ def test_scheduled_sampling_keeps_its_share_of_true_tokens_and_changes_with_the_
     core = build(*WORDS, "train.teacher_forcing=0.7")
     (source, target_in), _, _ = example(core)
     model = TeacherForced(core, 10)
-    true, shares, mixed = target_in[:, 1:].numpy(), [], set()
+    true, shares, before = target_in[:, 1:].numpy(), [], None
     for step in range(5):
         model.optimizer.iterations.assign(step)
         given = model.mix(source, target_in)
@@ -198,9 +198,11 @@ def test_scheduled_sampling_keeps_its_share_of_true_tokens_and_changes_with_the_
         np.testing.assert_array_equal(given, model.mix(source, target_in))
         kept, said = given[:, 1:].numpy() == true, given[:, 1:].numpy() == own
         assert (kept | said).all()
-        shares.append(kept[(true > 0) & (own != true)].mean())
-        mixed.add(given.numpy().tobytes())
-    assert abs(np.mean(shares) - 0.7) < 0.05 and len(mixed) == 5
+        seen = (true > 0) & (own != true)
+        shares.append(kept[seen].mean())
+        assert before is None or abs(np.mean((kept != before)[seen]) - 2 * 0.7 * 0.3) < 0.15  # drawn anew at each step
+        before = kept
+    assert abs(np.mean(shares) - 0.7) < 0.05
 
 
 def test_the_average_of_the_weights_is_what_its_momentum_says():
@@ -287,9 +289,11 @@ def test_of_epochs_with_the_same_score_the_one_with_less_loss_is_the_best(tmp_pa
     assert found["best_epoch"] == len(losses) == 5  # nor did patience end it
 
 
-def test_a_run_trained_in_mixed_precision_answers_in_float32(tmp_path):
+def test_a_run_trained_in_mixed_precision_answers_in_float32(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(loops, "bfloat16_is_slow", lambda: True)
     run = begun(tmp_path, "train.precision=mixed_bfloat16", "train.epochs=1", "model.attention=luong")
     workflow.train(run, False)
+    assert "this processor has no bfloat16 instructions" in "".join(capsys.readouterr())
     loaded = __import__("keras_s2s").load(run.path).model
     assert {layer.compute_dtype for layer in loaded.training_model.layers} == {"float32"}
     _, _, *state = loaded.encoder_model(loaded.source.prepare(tf.constant([PAIRS[0][0].encode()])))

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.benchmarks import joeynmt
+from tests.benchmarks import joeynmt, peers
 
 ROOT = Path(__file__).resolve().parents[2]
 BEAMS = (1, 5)
@@ -47,7 +47,7 @@ def main() -> None:
     sets = {name: pairs_of(arguments.run / "data" / f"{name}.tsv") for name in ("train", "dev", "test")}
     sources = [source for source, _ in sets["test"]]
     print(f"{len(sources):,} sentences; load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
-    peer = prepared_peer(arguments.run, sets, arguments.peers) if arguments.peers else None
+    peer = peers.had("JoeyNMT", lambda: prepared_peer(arguments.run, sets, arguments.peers)) if arguments.peers else None
     for beam in BEAMS:
         contenders = {"keras_s2s": lambda: ours(arguments.run, sources, beam)}
         if beam == 1:

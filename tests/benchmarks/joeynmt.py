@@ -9,11 +9,11 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import sys
 import time
-import venv
 from pathlib import Path
+
+from tests.benchmarks.peers import PeerError, environment, run
 
 VERSION = "2.3.0"
 CONFIG = """
@@ -52,10 +52,6 @@ model:
 """
 
 
-class PeerError(RuntimeError):
-    """JoeyNMT cannot be had or does not run here."""
-
-
 class Peer:
     """JoeyNMT in a folder.
 
@@ -67,11 +63,8 @@ class Peer:
 
     def __init__(self, folder: Path, units: int = 256, batch: int = 128):
         self.folder, self.units, self.batch = folder.resolve(), units, batch
-        self.python = self.folder / "joeynmt" / "bin" / "python"
         self.vocabulary = self.longest = 0
-        if not self.python.exists():
-            venv.create(self.python.parents[1], with_pip=True)
-            self._run("-m", "pip", "install", "--quiet", f"joeynmt=={VERSION}", "importlib_metadata")
+        self.python = environment(folder, "joeynmt", f"joeynmt=={VERSION}", "importlib_metadata")
 
     def prepare(self, sets: dict[str, list[tuple[str, str]]], vocabulary: int) -> None:
         """Writes its corpus: sets of pairs by name, train and dev among them, each a text of tokens between spaces."""
@@ -108,9 +101,7 @@ class Peer:
         return path
 
     def _run(self, *arguments: str, given: str = "") -> str:
-        done = subprocess.run([str(self.python), *arguments], input=given, capture_output=True, text=True, cwd=self.folder)
-        if done.returncode:
-            raise PeerError(f"{' '.join(arguments[:3])} of JoeyNMT failed: {(done.stdout + done.stderr)[-600:]}")
+        done = run(self.python, *arguments, given=given, folder=self.folder)
         return done.stdout + done.stderr
 
 

@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-import subprocess
-import venv
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
+
+from tests.benchmarks.peers import environment, run
 
 VERSION = "0.3.0"
 
@@ -22,17 +22,13 @@ def word_errors(folder: Path, train: Path, sets: Sequence[Path]) -> list[float]:
         train, sets: TSV files of a word and its phonemes between spaces.
 
     Raises:
-        subprocess.CalledProcessError: it cannot be had or does not run here.
+        PeerError: it cannot be had or does not run here.
     """
     folder = folder.resolve()
-    folder.mkdir(parents=True, exist_ok=True)
-    python = folder / "phonetisaurus" / "bin" / "python"
-    if not python.exists():
-        venv.create(python.parents[1], with_pip=True)
-        _run(python, "-m", "pip", "install", "--quiet", f"phonetisaurus=={VERSION}")
+    python = environment(folder, "phonetisaurus", f"phonetisaurus=={VERSION}")
     lexicon, model = folder / "train.lexicon", folder / "g2p.fst"
     lexicon.write_text("".join(f"{word} {phonemes}\n" for word, phonemes in _pairs(train)), encoding="utf-8")
-    _run(python, "-m", "phonetisaurus", "train", "--model", str(model), str(lexicon), cwd=folder)
+    run(python, "-m", "phonetisaurus", "train", "--model", str(model), str(lexicon), folder=folder)
     return [_wrong(python, model, path) for path in sets]
 
 
@@ -40,15 +36,11 @@ def _wrong(python: Path, model: Path, path: Path) -> float:
     references = defaultdict(set)
     for word, phonemes in _pairs(path):
         references[word].add(phonemes)
-    said = _run(python, "-m", "phonetisaurus", "predict", "--model", str(model), given="".join(f"{word}\n" for word in references))
-    right = sum(phonemes in references[word] for word, _, phonemes in (line.partition(" ") for line in said.splitlines()))
+    done = run(python, "-m", "phonetisaurus", "predict", "--model", str(model), given="".join(f"{word}\n" for word in references))
+    right = sum(phonemes in references[word] for word, _, phonemes in (line.partition(" ") for line in done.stdout.splitlines()))
     return 100 - 100 * right / len(references)
 
 
 def _pairs(path: Path) -> list[tuple[str, str]]:
     rows = (line.split("\t") for line in path.read_text(encoding="utf-8").splitlines())
     return [(row[0], " ".join(row[1].split())) for row in rows]
-
-
-def _run(python: Path, *arguments: str, given: str = "", cwd: Path | None = None) -> str:
-    return subprocess.run([str(python), *arguments], input=given, cwd=cwd, capture_output=True, text=True, check=True).stdout

@@ -30,7 +30,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tests.benchmarks import phonetisaurus
+from tests.benchmarks import peers, phonetisaurus
 
 ROOT = Path(__file__).resolve().parents[2]
 TESTED = "import train, sys; sys.exit(train.main())"
@@ -95,6 +95,8 @@ def main() -> int:
                         "lacks are put into Latin letters by a model of the other direction, and learnt too")
     parser.add_argument("--peers", type=Path, metavar="FOLDER", help="for Phonetisaurus' own environment: cmudict on the same split")
     arguments = parser.parse_args()
+    if arguments.text and arguments.task != "dakshina":
+        parser.error(f"--text is of dakshina, whose pairs are words; got {arguments.task}.")
     if not (arguments.folder / "train.tsv").is_file():
         print(f"there is no {arguments.folder / 'train.tsv'}; the first lines of this file say which data it is")
         return 1
@@ -130,11 +132,10 @@ def headline(arguments: argparse.Namespace, task: Task, settings: Sequence[str])
 def beside(arguments: argparse.Namespace) -> None:
     """The peer on the same split; said and left out where it cannot be had."""
     parts = split("cmudict", arguments.folder / "train.tsv", arguments.runs)
-    try:
-        dev, test = phonetisaurus.word_errors(arguments.peers, parts["train"], [parts["dev"], parts["test"]])
-        print(f"Phonetisaurus: {test:.2f}, on dev {dev:.2f}", flush=True)
-    except (OSError, subprocess.CalledProcessError) as error:
-        print(f"Phonetisaurus is left out: {error} {getattr(error, 'stderr', '') or ''}"[:600], flush=True)
+    wrong = peers.had("Phonetisaurus", lambda: phonetisaurus.word_errors(
+        arguments.peers, parts["train"], [parts["dev"], parts["test"]]))
+    if wrong:
+        print("Phonetisaurus: {1:.2f}, on dev {0:.2f}".format(*wrong), flush=True)
 
 
 def ablate(arguments: argparse.Namespace, task: Task, settings: Sequence[str]) -> None:

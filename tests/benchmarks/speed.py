@@ -17,7 +17,7 @@ import sys
 import time
 from pathlib import Path
 
-from tests.benchmarks import joeynmt
+from tests.benchmarks import joeynmt, peers
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "hvg-en-hi" / "train.tsv"
 ROOT = Path(__file__).resolve().parents[2]
@@ -160,7 +160,7 @@ def main() -> None:
         sys.exit(f"{DATA.name} of Hindi Visual Genome 1.1 is needed at {DATA}; it is published by LINDAT/CLARIAH-CZ (UFAL).")
     if arguments.measure:
         return peak(arguments.seconds) if arguments.measure == "peak" else measure(arguments.measure, arguments.seconds)
-    peer = prepared_peer(arguments.peers) if arguments.peers else None
+    peer = peers.had("JoeyNMT", lambda: prepared_peer(arguments.peers)) if arguments.peers else None
     found: dict[str, list[float]] = {name: [] for name in (*CONTENDERS, *(("joeynmt",) if peer else ()))}
     for turn in range(arguments.rounds):
         (most,) = measured("peak", 3)
@@ -191,7 +191,7 @@ def measured(name: str, seconds: float) -> list[float]:
 
 
 def prepared_peer(folder: Path) -> joeynmt.Peer:
-    """JoeyNMT with this corpus; said and left out where it cannot be had."""
+    """JoeyNMT with this corpus."""
     _, source, target, texts = corpus()
     sides = [[" ".join(pieces) for pieces in part.tokenizer.processor.encode([text.decode() for text in side.numpy()], out_type=str)]
              for part, side in zip((source, target), texts)]
