@@ -63,7 +63,7 @@ class Served(tf.Module):
         """Concrete functions by name."""
         model = self.best.model
         raw, verb, target_in = model.source.signature, model.source.verb, model.target.input()
-        units, names = model.config.model.units, model.decoder.stack.state_names
+        units, names = model.config.model.units, model.decoder.state_names
         state = {name: tf.TensorSpec([None, units], tf.float32, name=name) for name in names}
         memory = {} if model.decoder.attention is None else {
             "outputs": tf.TensorSpec([None, None, units], tf.float32, name="outputs"),
@@ -92,12 +92,12 @@ def _named(function: Callable, raw: tf.TensorSpec) -> Any:
 def encode(model: EncoderDecoder, raw: tf.Tensor) -> dict[str, tf.Tensor]:
     """Raw sources -> everything a decoder may want, by name."""
     encoded = model.encode(model.source.prepare(raw))
-    return {"outputs": encoded.outputs, "mask": encoded.mask, **dict(zip(model.decoder.stack.state_names, encoded.state))}
+    return {"outputs": encoded.outputs, "mask": encoded.mask, **dict(zip(model.decoder.state_names, encoded.state))}
 
 
 def decode_step(model: EncoderDecoder, target_in: tf.Tensor, given: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
     """One step for a caller with a search of its own."""
-    names = model.decoder.stack.state_names
+    names = model.decoder.state_names
     state = [given[name] for name in names]
     memory = model.decoder.remember(Encoded(given.get("outputs"), given.get("mask"), state))
     logits, state = model.step(target_in, state, memory)

@@ -105,7 +105,7 @@ class Phone(tf.Module):
         # Only as many steps as it has are encoded, and only the border has the full width.
         steps = tf.maximum(1, tf.reduce_sum(model.source.lengths(prepared)))
         encoded = model.encode(self.input.real(prepared, steps))
-        states = dict(zip(model.decoder.stack.state_names, encoded.state))
+        states = dict(zip(model.decoder.state_names, encoded.state))
         if model.decoder.attention is None:
             return states
         places = tf.range(steps)[:, None]
@@ -115,7 +115,7 @@ class Phone(tf.Module):
 
     def decode_step(self, **given: tf.Tensor) -> dict[str, tf.Tensor]:
         """One step, for a caller with a search of its own."""
-        names = self.model.decoder.stack.state_names
+        names = self.model.decoder.state_names
         state = [given[name] for name in names]
         mask = given["mask"] > 0 if "mask" in given else None
         memory = self.model.decoder.remember(Encoded(given.get("outputs"), mask, state))
@@ -125,7 +125,7 @@ class Phone(tf.Module):
     def signatures(self) -> dict[str, Any]:
         """Concrete functions by name."""
         model = self.model
-        state = {name: tf.TensorSpec([1, model.config.model.units]) for name in model.decoder.stack.state_names}
+        state = {name: tf.TensorSpec([1, model.config.model.units]) for name in model.decoder.state_names}
         prepared = self.input.prepared
         memory = {} if model.decoder.attention is None else {
             "outputs": tf.TensorSpec([1, self.input.steps, model.config.model.units]),

@@ -78,11 +78,13 @@ class Model:
 
     cell: str = "lstm"  # lstm, gru
     units: int = 256  # of each layer of encoder and decoder; a bidirectional layer has units // 2 a direction
-    num_layers: int = 1  # of the encoder and of the decoder, 1-8; residual connections from the third layer
+    num_layers: int = 1  # of the encoder and of the decoder, 1-8
+    residual_from: int = 3  # number of the first layer with a residual connection, 2 or more (Wu et al., 2016, have the third)
     embedding_dim: int = 256
     embedding_stddev: float = 0.5  # of the first embeddings; Keras's own 0.03 leaves an LSTM's gates half open for long
     bidirectional: bool = False  # the encoder reads both ways
     attention: str = "none"  # none (the context vector alone), luong, scaled_luong, bahdanau
+    attention_layer: int = 0  # of the decoder, after which attention sits; 0: the last; those above know what was attended before
     tied_embeddings: bool = False  # target embedding and output projection share one matrix
     input_dropout: float = 0.0  # of embeddings
     word_dropout: float = 0.0  # of whole embeddings, so that a token is as good as unseen (Gal and Ghahramani, 2016)
@@ -95,6 +97,7 @@ class Model:
         choice("model", "attention", self.attention, ATTENTIONS)
         between("model", "units", self.units, 1)
         between("model", "num_layers", self.num_layers, 1, 8)
+        between("model", "residual_from", self.residual_from, 2)
         between("model", "embedding_dim", self.embedding_dim, 1)
         between("model", "embedding_stddev", self.embedding_stddev, 0, 10)
         for name in ("input_dropout", "word_dropout", "dropout", "recurrent_dropout"):
@@ -104,6 +107,10 @@ class Model:
                 f"Use {self.units - 1} or {self.units + 1}.")
         require(not (self.bidirectional and self.reverse_source),
                 "`model.bidirectional` reads the source both ways already; set only one of it and `model.reverse_source`.")
+        between("model", "attention_layer", self.attention_layer, 0, self.num_layers)
+        require(self.attention_layer == 0 or self.attention != "none",
+                f"`model.attention_layer` {self.attention_layer} says where attention sits, and `model.attention` is none. "
+                "Choose a kind, such as scaled_luong, or leave the layer at 0.")
         require(not self.tied_embeddings or self.embedding_dim == self.units,
                 "`model.tied_embeddings` needs `model.embedding_dim` equal to `model.units`; "
                 f"got {self.embedding_dim} and {self.units}.")

@@ -132,7 +132,7 @@ class EncoderDecoder:
 
     def _decoder_model(self) -> keras.Model:
         target_in, units = self.target.input(), self.config.model.units
-        names = self.decoder.stack.state_names
+        names = self.decoder.state_names
         state = [keras.Input((units,), name=name) for name in names]
         outputs = keras.Input((None, units), name="outputs")
         mask = keras.Input((None,), dtype="bool", name="mask")

@@ -65,26 +65,28 @@ class GRU(Layer, keras.layers.GRU):
 
 LAYERS: dict[str, Any] = {"lstm": LSTM, "gru": GRU}
 STATES = {"lstm": ("h", "c"), "gru": ("h",)}
-FIRST_RESIDUAL = 2  # index of the first layer with a residual connection (Wu et al., 2016, start at the third)
 
 
 class RecurrentStack:
-    """Layers of `model.cell`, dropout after each, residual connections from the third layer on.
+    """Layers of `model.cell`, dropout after each, residual connections from layer `model.residual_from` on.
 
     Args:
-        model: cell, units, num_layers and the dropouts.
+        model: cell, units, num_layers, residual_from and the dropouts.
         name: prefix of the layers' names: "encoder" gives encoder_lstm_1, encoder_dropout_1, ...
         bidirectional: each layer reads both ways.
         go_backwards: each layer reads from the last step to the first; outputs keep the order of the steps.
+        numbers: of the layers it has, counted from 1; all of `num_layers` if not given.
 
     Call: steps [B, T, E], mask [B, T] bool or None, state or None (zeros) -> outputs [B, T, H], state.
     """
 
-    def __init__(self, model: Model, name: str, bidirectional: bool = False, go_backwards: bool = False):
+    def __init__(self, model: Model, name: str, bidirectional: bool = False, go_backwards: bool = False,
+                 numbers: range | None = None):
         self.model, self.name, self.bidirectional, self.go_backwards = model, name, bidirectional, go_backwards
-        self.layers = [self._layer(i + 1) for i in range(model.num_layers)]
-        self.dropouts = [keras.layers.Dropout(model.dropout, name=f"{name}_dropout_{i + 1}") if model.dropout else None
-                         for i in range(model.num_layers)]
+        self.numbers = range(1, model.num_layers + 1) if numbers is None else numbers
+        self.layers = [self._layer(number) for number in self.numbers]
+        self.dropouts = [keras.layers.Dropout(model.dropout, name=f"{name}_dropout_{number}") if model.dropout else None
+                         for number in self.numbers]
 
     def _layer(self, number: int) -> keras.layers.Layer:
         kind = LAYERS[self.model.cell]
@@ -96,7 +98,7 @@ class RecurrentStack:
     @property
     def state_names(self) -> list[str]:
         """Names of the state's tensors, in order: state_h_1, state_c_1, ..."""
-        return [f"state_{part}_{i + 1}" for i in range(self.model.num_layers) for part in STATES[self.model.cell]]
+        return [f"state_{part}_{number}" for number in self.numbers for part in STATES[self.model.cell]]
 
     def __call__(self, steps, mask=None, state=None):
         new_state = []
@@ -116,15 +118,19 @@ class RecurrentStack:
         for i, layer in enumerate(self.layers):
             outputs, last = layer.cell(steps, self._of_layer(state, i))
             new_state += last
-            steps = outputs + steps if i >= FIRST_RESIDUAL else outputs
+            steps = outputs + steps if self._residual(i) else outputs
         return steps, new_state
 
     def _after(self, i: int, steps, outputs):
         """What follows layer i: the residual connection, then dropout."""
-        if i >= FIRST_RESIDUAL:
-            outputs = keras.layers.Add(name=f"{self.name}_residual_{i + 1}")([outputs, steps])
+        if self._residual(i):
+            outputs = keras.layers.Add(name=f"{self.name}_residual_{self.numbers[i]}")([outputs, steps])
         dropout = self.dropouts[i]
         return outputs if dropout is None else dropout(outputs)
+
+    def _residual(self, i: int) -> bool:
+        """Whether what goes into layer i is added to what comes out; the first one's input may be of another size."""
+        return self.numbers[i] >= self.model.residual_from
 
     def _of_layer(self, state, i: int) -> list:
         parts = len(STATES[self.model.cell])

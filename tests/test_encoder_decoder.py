@@ -11,9 +11,12 @@ EVERY = [f"model.cell={cell} model.num_layers={depth} model.attention={attention
          for cell in ("lstm", "gru") for depth in (1, 3, 8) for attention in ("none", "luong", "bahdanau")]
 TIED = [f"model.cell={cell} model.attention={attention} model.tied_embeddings=true"
         for cell in ("lstm", "gru") for attention in ("none", "luong", "bahdanau")]
+BETWEEN = [f"model.cell={cell} model.num_layers=3 model.attention=scaled_luong model.attention_layer={layer}"
+           for cell in ("lstm", "gru") for layer in (1, 2)]
 READERS = [f"model.cell={cell} model.num_layers={depth} model.attention=luong {option}"
            for cell in ("lstm", "gru") for depth in (1, 3)
-           for option in ("model.dropout=0", "model.bidirectional=true", "model.reverse_source=true")]
+           for option in ("model.dropout=0", "model.bidirectional=true", "model.reverse_source=true")
+           ] + BETWEEN[:1]
 
 
 def made(settings):
@@ -37,7 +40,7 @@ def memory_of(core, outputs, mask):
     return [] if core.decoder.attention is None else [outputs, mask]
 
 
-@pytest.mark.parametrize("settings", EVERY + TIED)
+@pytest.mark.parametrize("settings", EVERY + TIED + BETWEEN)
 def test_a_step_is_a_sequence_of_length_one(settings):
     core = made(settings)
     source, target_in = batch(core)
@@ -50,7 +53,7 @@ def test_a_step_is_a_sequence_of_length_one(settings):
     near(tf.stack(logits, axis=1), expected)
 
 
-@pytest.mark.parametrize("settings", [settings for settings in EVERY if "layers=8" not in settings] + TIED)
+@pytest.mark.parametrize("settings", [settings for settings in EVERY if "layers=8" not in settings] + TIED + BETWEEN)
 def test_the_training_model_is_the_decoder_model_of_the_encoder_model_whole_or_in_pieces(settings):
     core = made(settings)
     source, target_in = batch(core)
@@ -140,7 +143,7 @@ def test_another_source_gives_other_logits(cell, attention):
     assert (np.abs(one - other).max(axis=(1, 2)) > 1e-5).all()
 
 
-@pytest.mark.parametrize("settings", EVERY[:6:2] + EVERY[9:15:2] + TIED + READERS)
+@pytest.mark.parametrize("settings", EVERY[:6:2] + EVERY[9:15:2] + TIED + BETWEEN + READERS)
 def test_every_weight_is_learnt_from(settings):
     core = made(settings)
     source, target_in = batch(core)
@@ -156,7 +159,7 @@ def test_every_weight_is_learnt_from(settings):
 def test_the_state_is_listed_layer_by_layer_under_its_names(cell, parts):
     core = made(f"model.cell={cell} model.num_layers=3 model.attention=luong")
     names = [f"state_{part}_{layer}" for layer in (1, 2, 3) for part in parts]
-    assert core.decoder.stack.state_names == names
+    assert core.decoder.state_names == names
     assert [tensor.name for tensor in core.decoder_model.inputs] == ["target_in", *names, "outputs", "mask"]
     source, _ = batch(core)
     state = core.encode(source).state
@@ -168,6 +171,18 @@ def test_the_context_vector_is_the_last_output_at_the_last_real_step():
     source, _ = batch(core)
     encoded = core.encode(source)
     near(encoded.state[0], tf.gather(encoded.outputs, tf.constant(LENGTHS) - 1, batch_dims=1))
+
+
+def test_layers_above_attention_know_what_earlier_steps_attended_to():
+    """The state of the top layer holds what was read of the source only where attention sits below it."""
+    for layer, knows in ((1, True), (2, False)):
+        core = made(f"model.num_layers=2 model.attention=scaled_luong model.attention_layer={layer}")
+        source, target_in = batch(core)
+        encoded = core.encode(source)
+        elsewhere = encoded._replace(outputs=tf.reverse(encoded.outputs, [1]) + 1.0)
+        states = [core.decoder(core.target.embed(target_in), encoded.state, seen)[1] for seen in (encoded, elsewhere)]
+        same = [np.allclose(one, other, atol=1e-6) for one, other in zip(*states)]
+        assert same == [True, True, not knows, not knows]
 
 
 @pytest.mark.parametrize("attention", ["luong", "scaled_luong", "bahdanau"])

@@ -31,8 +31,9 @@ KINDS = {
         "data.source_tokenizer=characters", "data.target_tokenizer=bytes", "model.attention=bahdanau",
         "model.tied_embeddings=true", "search.no_repeat_ngram=3"),
     "sentencepiece, context vector": ("search.max_length=30",),
-    "sentencepiece, eight LSTM layers, Luong, bidirectional": (
-        "model.num_layers=8", "model.attention=luong", "model.bidirectional=true"),
+    "sentencepiece, eight LSTM layers, Luong after the first, residual from the second, bidirectional": (
+        "model.num_layers=8", "model.attention=luong", "model.attention_layer=1", "model.residual_from=2",
+        "model.bidirectional=true"),
     "sentencepiece, GRU, Bahdanau, bidirectional": (
         "model.cell=gru", "model.attention=bahdanau", "model.bidirectional=true"),
 }

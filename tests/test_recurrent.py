@@ -61,21 +61,23 @@ def test_masked_steps_change_nothing(cell, direction):
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
-def test_residual_connections_begin_at_the_third_layer(cell):
+@pytest.mark.parametrize("first", [2, 3, 4])
+def test_residual_connections_begin_where_they_are_said_to(cell, first):
     """A layer whose weights are all 0 says 0: with a residual connection its input comes through, without it nothing does."""
-    made = stack(cell=cell, num_layers=3)
+    made = stack(cell=cell, num_layers=3, residual_from=first)
     made(steps())
-    second, third = (made.layers[i].trainable_variables for i in (1, 2))
-    for variable in third:
-        variable.assign(tf.zeros_like(variable))
-    shallow = stack(cell=cell, num_layers=2)
-    shallow(steps())
-    for layer, copied in zip(shallow.layers, made.layers):
-        layer.set_weights(copied.get_weights())
-    near(made(steps())[0], shallow(steps())[0])
-    for variable in second:
-        variable.assign(tf.zeros_like(variable))
-    assert np.abs(made(steps())[0]).max() == 0
+    for number in (3, 2):
+        for variable in made.layers[number - 1].trainable_variables:
+            variable.assign(tf.zeros_like(variable))
+        outputs = made(steps())[0]
+        if number < first:
+            assert np.abs(outputs).max() == 0
+            return
+        shallow = stack(cell=cell, num_layers=number - 1, residual_from=first)
+        shallow(steps())
+        for layer, copied in zip(shallow.layers, made.layers):
+            layer.set_weights(copied.get_weights())
+        near(outputs, shallow(steps())[0])
 
 
 def test_a_stack_that_reads_backwards_cannot_go_step_by_step():

@@ -70,7 +70,8 @@ def ask(path, predictor, sentences):
 
 
 @pytest.fixture(scope="module", params=[
-    "model.cell=gru model.num_layers=3 model.attention=bahdanau data.target_tokenizer=characters", "model.reverse_source=true"])
+    "model.cell=gru model.num_layers=3 model.attention=bahdanau model.attention_layer=2 data.target_tokenizer=characters",
+    "model.reverse_source=true"])
 def exported(request, tmp_path_factory):
     """A model with its SavedModel, and what a stranger reads from it."""
     predictor = Predictor(decided(build(*request.param.split(), "search.max_length=10")))
