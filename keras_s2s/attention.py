@@ -1,4 +1,4 @@
-"""Attention over the encoder's outputs, after the decoder's recurrent stack, so that training runs all steps at once.
+"""Attention over the encoder's outputs, after a layer of the decoder, not within it, so that training runs all steps at once.
 
 All kinds score the decoder's output against every source step, average the encoder's outputs by the softmax of the
 scores over real steps only, and mix the average into the output (Luong et al., 2015, eq. 5): tanh(W [context; outputs]).

@@ -84,7 +84,7 @@ class Model:
     embedding_stddev: float = 0.5  # of the first embeddings; Keras's own 0.03 leaves an LSTM's gates half open for long
     bidirectional: bool = False  # the encoder reads both ways
     attention: str = "none"  # none (the context vector alone), luong, scaled_luong, bahdanau
-    attention_layer: int = 0  # of the decoder, after which attention sits; 0: the last; those above know what was attended before
+    attention_layer: int = 0  # of the decoder, after which attention sits; 0: the last; those above know what was looked at
     tied_embeddings: bool = False  # target embedding and output projection share one matrix
     input_dropout: float = 0.0  # of embeddings
     word_dropout: float = 0.0  # of whole embeddings, so that a token is as good as unseen (Gal and Ghahramani, 2016)

@@ -16,8 +16,9 @@ from keras_s2s.stepping import row_count
 class Decoder:
     """A recurrent stack begun with the encoder's last state, with attention, if the model has any, after one of its layers.
 
-    After the last one attention sits as in Luong et al. (2015). Layers above it know, as in Wu et al. (2016), section 3, what was
-    looked at before; so does Luong's input feeding, which cannot run all steps at once.
+    After the last one (Luong et al., 2015) each step looks back without knowing where the steps before it looked. Layers above
+    attention are given what was found at all of them (as in Wu et al., 2016, section 3), and yet all steps run at once, which
+    they could not with Luong's input feeding.
 
     Call: steps [B, T, E], state, encoded -> outputs [B, T, H], state. All T steps at once: teacher forcing.
     Step: steps [N, E], state, memory -> outputs [N, H], state, without dropout; `memory` comes from `remember`, and N is B or,

@@ -141,19 +141,22 @@ def test_a_text_that_fills_the_border_is_marked_as_cut(pair):
     assert phone.answer(b"red dog " * 40).truncated and not phone.answer(b"red dog").truncated
 
 
-@pytest.fixture(scope="module")
-def run(trained, tmp_path_factory):
-    return Run.open(shutil.copytree(trained, tmp_path_factory.mktemp("export") / "run"))
-
-
 def export(*arguments, monkeypatch):
     monkeypatch.setattr("sys.argv", ["export", *map(str, arguments)])
     return command.main()
 
 
-def test_files_that_pass_are_published_with_their_report(run, monkeypatch):
-    assert export(run.path, "--format", "tflite", "--quantize", "none", "float16", "int8", "--beam-size", "2",
-                  monkeypatch=monkeypatch) == 0
+@pytest.fixture(scope="module")
+def run(trained, tmp_path_factory):
+    """A run whose phone files are published, of all three weights."""
+    run = Run.open(shutil.copytree(trained, tmp_path_factory.mktemp("export") / "run"))
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        assert export(run.path, "--format", "tflite", "--quantize", "none", "float16", "int8", "--beam-size", "2",
+                      monkeypatch=monkeypatch) == 0
+    return run
+
+
+def test_files_that_pass_are_published_with_their_report(run):
     report = json.loads((run.export / "report.json").read_text())
     assert set(report["files"]) == {"model-float32.tflite", "model-float16.tflite", "model-int8.tflite"}
     for name, entry in report["files"].items():
@@ -179,7 +182,8 @@ def test_weights_are_in_the_file_once_and_halved_in_float16(run):
     assert sizes["int8"] < sizes["float16"] < sizes["float32"]
 
 
-def test_a_file_that_falls_short_is_not_published(run, monkeypatch, capsys):
+def test_a_file_that_falls_short_is_not_published(run, tmp_path, monkeypatch, capsys):
+    run = Run.open(shutil.copytree(run.path, tmp_path / "run"))
     answer = PhoneFile.ask
 
     def worse(self, given, beam=False):
