@@ -22,8 +22,9 @@ from keras_s2s.scoring.text import TextScoring
 from keras_s2s.run import Run, load
 
 KINDS = {
-    "words, Luong, bidirectional LSTM": (
-        "data.source_tokenizer=words", "data.target_tokenizer=words", "model.attention=luong", "model.bidirectional=true"),
+    "words, Luong between two residual LSTM layers, bidirectional": (
+        "data.source_tokenizer=words", "data.target_tokenizer=words", "model.num_layers=2", "model.residual_from=2",
+        "model.attention=luong", "model.attention_layer=1", "model.bidirectional=true"),
     "bytes to characters, three GRU layers, source reversed": (
         "data.source_tokenizer=bytes", "data.target_tokenizer=characters", "model.cell=gru", "model.num_layers=3",
         "model.reverse_source=true"),
@@ -31,9 +32,8 @@ KINDS = {
         "data.source_tokenizer=characters", "data.target_tokenizer=bytes", "model.attention=bahdanau",
         "model.tied_embeddings=true", "search.no_repeat_ngram=3"),
     "sentencepiece, context vector": ("search.max_length=30",),
-    "sentencepiece, eight LSTM layers, Luong after the first, residual from the second, bidirectional": (
-        "model.num_layers=8", "model.attention=luong", "model.attention_layer=1", "model.residual_from=2",
-        "model.bidirectional=true"),
+    "sentencepiece, eight LSTM layers, Luong, bidirectional": (
+        "model.num_layers=8", "model.attention=luong", "model.bidirectional=true"),
     "sentencepiece, GRU, Bahdanau, bidirectional": (
         "model.cell=gru", "model.attention=bahdanau", "model.bidirectional=true"),
 }
