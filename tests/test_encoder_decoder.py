@@ -11,7 +11,7 @@ EVERY = [f"model.cell={cell} model.num_layers={depth} model.attention={attention
          for cell in ("lstm", "gru") for depth in (1, 3, 8) for attention in ("none", "luong", "bahdanau")]
 TIED = [f"model.cell={cell} model.attention={attention} model.tied_embeddings=true"
         for cell in ("lstm", "gru") for attention in ("none", "luong", "bahdanau")]
-BETWEEN = [f"model.cell={cell} model.num_layers=3 model.attention=scaled_luong model.attention_layer={layer}"
+BETWEEN = [f"model.cell={cell} model.num_layers=3 model.residual_from=2 model.attention=scaled_luong model.attention_layer={layer}"
            for cell in ("lstm", "gru") for layer in (1, 2)]
 READERS = [f"model.cell={cell} model.num_layers={depth} model.attention=luong {option}"
            for cell in ("lstm", "gru") for depth in (1, 3)
