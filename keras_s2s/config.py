@@ -163,6 +163,7 @@ class Search:
     beam_size: int = 1  # 1: greedy
     n_best: int = 1  # answers that are given, the best first; the fewer, the sooner they are found
     length_penalty: float = 0.6  # alpha of Wu et al. (2016), eq. 14
+    early_stopping: bool = True  # beam search: end where none that goes on would rank if it ended next; false: where none can
     no_repeat_ngram: int = 0  # never say the same n tokens twice; 0: off
     shortlist: int = 0  # answer with the target tokens most likely for each source token, so many, not with all; 0: with all
     max_length: int = 200  # tokens of an answer at most

@@ -108,7 +108,7 @@ def greedy(step: Step, state: State, limits: tf.Tensor, settings: Search,
            symbols: Symbols = Symbols(), memory: Memory = ()) -> Hypotheses:
     """Says the likeliest token at every step; among equals the lowest id. Arguments: see `search`."""
     return _follow(step, state, limits, settings, symbols, memory,
-                   lambda log_p, t: tf.argmax(log_p, axis=-1, output_type=tf.int32))
+                   lambda logits, t: tf.argmax(logits, axis=-1, output_type=tf.int32))
 
 
 def sample(step: Step, state: State, limits: tf.Tensor, settings: Search, seed: Any,
@@ -128,10 +128,10 @@ def sample(step: Step, state: State, limits: tf.Tensor, settings: Search, seed: 
         raise ValueError(f"sampling needs `search.temperature` above 0; got {settings.temperature:g}. "
                          "Use 1 for the model's own probabilities, or call greedy().")
 
-    def choose(log_p: tf.Tensor, t: tf.Tensor) -> tf.Tensor:
-        columns = size(log_p, 1)
+    def choose(logits: tf.Tensor, t: tf.Tensor) -> tf.Tensor:
+        columns = size(logits, 1)
         kept = tf.minimum(settings.top_k or columns, columns)
-        values, tokens = tf.math.top_k(log_p / settings.temperature, kept)  # [N, kept], the likeliest first
+        values, tokens = tf.math.top_k(logits / settings.temperature, kept)  # [N, kept], the likeliest first
         if settings.top_p < 1:
             likelier = tf.cumsum(tf.nn.softmax(values), axis=-1, exclusive=True)  # the first is always 0, so it stays
             values = tf.where(likelier < settings.top_p, values, NEVER / settings.temperature)
@@ -143,15 +143,15 @@ def sample(step: Step, state: State, limits: tf.Tensor, settings: Search, seed: 
 
 def _follow(step: Step, state: State, limits: tf.Tensor, settings: Search, symbols: Symbols, memory: Memory,
             choose: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]) -> Hypotheses:
-    """Says what stands in the column choose(log_p [N, V], t) -> [N] at every step until all have ended."""
+    """Says what stands in the column choose(logits [N, V], t) -> [N] at every step until all have ended."""
     limits = tf.clip_by_value(limits, 1, settings.max_length)
     rows = row_count(limits)
 
     def advance(line: _Line, memory: Memory) -> _Line:
         logits, state = step(line.tokens, line.state, memory)
-        log_p = _log_probabilities(logits, line.answer, line.t, settings, symbols)
-        columns = choose(log_p, line.t)
-        gained, tokens = tf.gather(log_p, columns, batch_dims=1), symbols.at(columns)
+        logits, normalizer = _normalized(logits, line.answer, line.t, settings, symbols)
+        columns = choose(logits, line.t)
+        gained, tokens = tf.gather(logits, columns, batch_dims=1) - normalizer, symbols.at(columns)
         tokens = tf.where(line.done | (tokens == symbols.eos), symbols.pad, tokens)
         return line._replace(
             t=line.t + 1, tokens=tokens, answer=write(line.answer, line.t, tokens, 1),
@@ -192,9 +192,9 @@ def beam(step: Step, state: State, limits: tf.Tensor, settings: Search, symbols:
     score(Y) = log p(Y) / lp(Y),  lp(Y) = ((5 + |Y|) / 6)^alpha  (Wu et al., 2016, eq. 14), where |Y| counts EOS.
 
     As in Sutskever et al. (2014), a hypothesis ends when EOS is among the K best continuations, and leaves its place to
-    one that goes on. A sentence is done when none that goes on could rank among the `settings.n_best` ended ones even if all
-    its further tokens were certain: log p only falls, and lp is largest at the limit. Asking for fewer therefore stops
-    sooner and gives the same ones. One beam without length penalty is greedy search. Arguments: see `search`.
+    one that goes on. A sentence is done when none that goes on could rank among the `settings.n_best` ended ones if its next
+    token ended it (`settings.early_stopping`), or even if all its further tokens were certain: log p only falls, and lp is
+    largest at the limit. Asking for fewer stops sooner, and then gives the same ones. Arguments: see `search`.
     """
     beams = settings.beam_size
     limits = tf.clip_by_value(limits, 1, settings.max_length)
@@ -223,9 +223,9 @@ def _extend(step: Step, loop: _Beams, memory: Memory, settings: Search, symbols:
     wanted, before = 2 * settings.beam_size, loop.tokens.shape[1]
     logits, state = step(tf.reshape(loop.tokens, [-1]), loop.state, memory)
     answers = tf.reshape(loop.answers, [-1, size(loop.answers, 2)])
-    log_p = _log_probabilities(logits, answers, loop.t, settings, symbols)  # [N, V]
-    columns = size(log_p, 1)
-    totals = tf.reshape(loop.log_p[:, :, None] + tf.reshape(log_p, [-1, before, columns]), [-1, before * columns])
+    logits, normalizer = _normalized(logits, answers, loop.t, settings, symbols)
+    columns = size(logits, 1)
+    totals = tf.reshape(logits + (tf.reshape(loop.log_p, [-1]) - normalizer)[:, None], [-1, before * columns])
     best, index = largest(_at_least(wanted, totals), wanted)
     index = tf.minimum(index, before * columns - 1)
     parents = index // columns
@@ -256,7 +256,8 @@ def _select(loop: _Beams, rows: tf.Tensor, settings: Search, symbols: Symbols) -
 
     log_p, order = tf.math.top_k(tf.where(ends, NEVER, loop.log_p), beams)
     tokens, answers, rows = (tf.gather(x, order, batch_dims=1) for x in (loop.tokens, loop.answers, rows))
-    hope = tf.where(log_p[:, 0] > NEVER / 2, log_p[:, 0] / _length_penalty(loop.limits, settings), NEVER)  # [B]
+    longest = loop.t + 2 if settings.early_stopping else loop.limits  # [] or [B]: tokens, EOS counted
+    hope = tf.where(log_p[:, 0] > NEVER / 2, log_p[:, 0] / _length_penalty(longest, settings), NEVER)  # [B]
     done = loop.done | (hope <= ended_scores[:, settings.n_best - 1])
     log_p = tf.where(done[:, None], NEVER, log_p)  # so that a done sentence stays as it is while others go on
 
@@ -294,13 +295,15 @@ def roll_out(step: Callable[[tf.Tensor, State], tuple[tf.Tensor, State]], first:
 # --- pieces --------------------------------------------------------------------------------------------------------
 
 
-def _log_probabilities(logits: tf.Tensor, answer: tf.Tensor, t: tf.Tensor, settings: Search,
-                       symbols: Symbols) -> tf.Tensor:
-    """log p of every next token [N, V]: NEVER added to what may not follow, the others as the model gave them."""
-    log_p = tf.nn.log_softmax(tf.cast(logits, tf.float32)) + _unsayable(logits.shape[-1], symbols)
+def _normalized(logits: tf.Tensor, answer: tf.Tensor, t: tf.Tensor, settings: Search,
+                symbols: Symbols) -> tuple[tf.Tensor, tf.Tensor]:
+    """The logits [N, V] as float32, NEVER added to what may not follow, and what is subtracted from them for log p [N]."""
+    logits = tf.cast(logits, tf.float32)  # below: log sum exp(x) = x - log softmax(x), sooner than a log-softmax of all
+    normalizer = tf.reduce_max(logits, -1) - tf.math.log(tf.reduce_max(tf.nn.softmax(logits), -1))
+    logits += _unsayable(logits.shape[-1], symbols)
     if 0 < settings.no_repeat_ngram <= settings.max_length:
-        log_p = tf.where(_repeats(answer, t, settings.no_repeat_ngram, size(log_p, 1), symbols), NEVER, log_p)
-    return log_p
+        logits = tf.where(_repeats(answer, t, settings.no_repeat_ngram, size(logits, 1), symbols), NEVER, logits)
+    return logits, normalizer
 
 
 def _unsayable(vocabulary_size: int | None, symbols: Symbols) -> Any:

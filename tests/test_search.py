@@ -104,7 +104,7 @@ def test_beam_search_leaves_the_garden_path_that_greedy_takes():
 @pytest.mark.parametrize("alpha", [0.0, 0.6, 2.0])
 @pytest.mark.parametrize("n", [0, 1, 2])
 def test_a_wide_beam_equals_exhaustive_search(alpha, n):
-    settings = Search(beam_size=100, n_best=100, length_penalty=alpha, no_repeat_ngram=n, max_length=4)
+    settings = Search(beam_size=100, n_best=100, length_penalty=alpha, no_repeat_ngram=n, max_length=4, early_stopping=False)
     for seed in range(3):
         tables = np.random.default_rng(seed).normal(size=(4, 6, 6)) * 2  # of each step; the words are 1, 4 and 5
         tables[:, :, [PAD, BOS]] = -40  # exhaustive() says neither
@@ -147,27 +147,45 @@ def test_a_wider_beam_is_seldom_worse_and_its_scores_descend():
 def test_fewer_hypotheses_asked_for_are_the_same_ones():
     for seed in range(10):
         limits = tf.constant([10, 6])
-        every, first = (search(random_markov(seed), no_state(2), limits, Search(beam_size=5, n_best=n_best, max_length=10))
-                        for n_best in (5, 2))
+        every, first = (search(random_markov(seed), no_state(2), limits, Search(beam_size=5, n_best=n_best, max_length=10,
+                                                                                early_stopping=False)) for n_best in (5, 2))
         assert first.tokens.shape == (2, 2, 10)
         assert answers(first) == [row[:2] for row in answers(every)]
         np.testing.assert_array_equal(first.scores, every.scores[:, :2])
 
 
+def counted(p, settings):
+    """The answers to one source in a model of these probabilities, and the steps that were taken to find them."""
+    calls = []
+
+    def step(tokens, state, memory):
+        calls.append(1)
+        return markov(np.log(p))(tokens, state, memory)
+
+    return answers(search(step, no_state(1), tf.constant([settings.max_length]), settings))[0], len(calls)
+
+
 def test_fewer_hypotheses_need_fewer_steps():
     p = np.full((6, 6), 1e-3)
     p[:, EOS] = 0.9
-    steps = {}
-    for n_best in (1, 4):
-        calls = []
+    steps = [counted(p, Search(beam_size=4, n_best=n_best, max_length=50, early_stopping=False))[1] for n_best in (1, 4)]
+    assert steps[0] < steps[1] < 50
 
-        def step(tokens, state, memory):
-            calls.append(1)
-            return markov(np.log(p))(tokens, state, memory)
 
-        search(step, no_state(1), tf.constant([50]), Search(beam_size=4, n_best=n_best, max_length=50))
-        steps[n_best] = len(calls)
-    assert steps[1] < steps[4] < 50
+def test_early_stopping_takes_fewer_steps_and_gives_up_what_would_come_from_far_behind():
+    p = np.full((6, 6), 1e-9)
+    p[BOS, [EOS, 4, 5]] = 0.5, 0.3, 0.2
+    p[4, 4] = p[5, 5] = 1.0
+    soon, late = (counted(p, Search(beam_size=2, length_penalty=2, max_length=10, early_stopping=early)) for early in (True, False))
+    assert soon == ([()], 1)  # log 0.5 / 1 against log 0.3 / (7/6)^2 with one token more ...
+    assert late == ([(4,) * 10], 10)  # ... and log 0.3 / (15/6)^2 with nine
+
+
+def test_early_stopping_changes_nothing_without_length_penalty():
+    for seed in range(10):
+        soon, late = (search(random_markov(seed), no_state(2), tf.constant([10, 6]), Search(
+            beam_size=5, length_penalty=0, max_length=10, early_stopping=early)) for early in (True, False))
+        assert answers(soon) == answers(late)
 
 
 def test_the_length_penalty_changes_the_choice_as_computed_by_hand():
