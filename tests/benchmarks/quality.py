@@ -4,6 +4,7 @@
     python -m tests.benchmarks.quality dakshina FOLDER                Dakshina's Hindi lexicon, Latin first: train.tsv, dev.tsv
     python -m tests.benchmarks.quality dakshina FOLDER --text hvg.tsv the words of a Hindi text as well, back-translated
     python -m tests.benchmarks.quality cmudict FOLDER --peers PEERS   CMUdict, the g014b2b split: train.tsv; beside Phonetisaurus
+    python -m tests.benchmarks.quality cmudict FOLDER --text words.txt --seeds 1 2   words of a list as well, as both seeds' runs say them
     python -m tests.benchmarks.quality hvg FOLDER --ablate --epochs 8 one change of the preset at a time
     python -m tests.benchmarks.quality hvg FOLDER --search --seeds 1 2 3  beams and length penalties, each run alone and all together
 
@@ -59,7 +60,10 @@ TASKS = {
                      "26 M pairs"),
     "cmudict": Task("g2p", "exact_match", True, "WER %", "22.2 LSTM; 20.6 Transformer; 20.2 ensemble (test part)"),
 }
-WORD = re.compile("[\u0900-\u0963\u0970-\u097f]{2,}")  # of Devanagari
+WORDS = {  # of a text
+    "dakshina": re.compile("[\u0900-\u0963\u0970-\u097f]{2,}"),  # in Devanagari
+    "cmudict": re.compile("[A-Z]{2,}(?:'[A-Z]+)?"),
+}
 CHANGES = {  # of a preset, one at a time
     "as the preset": "", "GRU": "model.cell=gru", "no attention": "model.attention=none",
     "Luong's attention, unscaled": "model.attention=luong", "Bahdanau's attention": "model.attention=bahdanau",
@@ -94,12 +98,14 @@ def main() -> int:
     parser.add_argument("--ablate", nargs="*", metavar="CHANGE", help=f"all, or some of: {'; '.join(CHANGES)}")
     parser.add_argument("--search", action="store_true", help="ways to search with the runs of --seeds, which are there, on dev")
     parser.add_argument("--epochs", type=int, help="instead of the preset's")
-    parser.add_argument("--text", type=Path, nargs="+", default=[], metavar="FILE", help="dakshina: words of these texts that training "
-                        "lacks are put into Latin letters by a model of the other direction, and learnt too")
+    parser.add_argument("--text", type=Path, nargs="+", default=[], metavar="FILE", help="words of these texts that training lacks are "
+                        "learnt too: dakshina's, put into Latin letters by a model of the other direction; cmudict's, as its runs without "
+                        "them pronounce them together")
+    parser.add_argument("--teachers", type=int, nargs="+", metavar="SEED", help="of those runs of cmudict; --seeds if not given")
     parser.add_argument("--peers", type=Path, metavar="FOLDER", help="for Phonetisaurus' own environment: cmudict on the same split")
     arguments = parser.parse_args()
-    if arguments.text and arguments.task != "dakshina":
-        parser.error(f"--text is of dakshina, whose pairs are words; got {arguments.task}.")
+    if arguments.text and arguments.task not in SPLITS:
+        parser.error(f"--text is of {' and '.join(SPLITS)}, whose pairs are words; got {arguments.task}.")
     if not (arguments.folder / "train.tsv").is_file():
         print(f"there is no {arguments.folder / 'train.tsv'}; the first lines of this file say which data it is")
         return 1
@@ -221,28 +227,53 @@ def files(arguments: argparse.Namespace, settings: Sequence[str], tested: bool) 
     parts = {name: (arguments.folder / f"{name}.tsv").resolve() for name in ("train", "dev", "test")}
     if task in SPLITS:  # its own dev part, if it has one, is what it is tested on
         parts |= {"test": parts["dev"]} | split(task, parts["train"], arguments.runs)
-    extra = ["--extra", str(back_translated(arguments, parts, settings))] if arguments.text else []
+    extra = ["--extra", str(made_up(arguments, parts, settings))] if arguments.text else []
     return ["--data", str(parts["train"]), "--dev", str(parts["dev"]), *extra, *(["--test", str(parts["test"])] if tested else [])]
 
 
-def back_translated(arguments: argparse.Namespace, parts: dict[str, Path], settings: Sequence[str]) -> Path:
-    """A TSV of the texts' Devanagari words of two letters or more that training lacks, each with its 3 likeliest spellings."""
-    made, run, words = (arguments.runs / f"{arguments.task}-{name}" for name in ("extra.tsv", "reverse", "words.txt"))
+def made_up(arguments: argparse.Namespace, parts: dict[str, Path], settings: Sequence[str]) -> Path:
+    """A TSV of the texts' words that training lacks, each with what models say: see --text."""
+    task, made, listed = arguments.task, *(arguments.runs / f"{arguments.task}-{name}" for name in ("extra.tsv", "words.txt"))
     if made.exists():
         return made
-    known = {line.split("\t")[1] for line in parts["train"].read_text(encoding="utf-8").splitlines()}
-    found = {word for path in arguments.text for word in WORD.findall(unicodedata.normalize("NFC", path.read_text(encoding="utf-8")))}
-    words.write_text("".join(f"{word}\n" for word in sorted(found - known)), encoding="utf-8")
+    side = {"cmudict": 0, "dakshina": 1}[task]
+    known = {line.split("\t")[side] for line in parts["train"].read_text(encoding="utf-8").splitlines()}
+    texts = "\n".join(path.read_text(encoding="utf-8") for path in arguments.text)
+    found = set(WORDS[task].findall(unicodedata.normalize("NFC", texts.upper())))
+    listed.write_text("".join(f"{word}\n" for word in sorted(found - known)), encoding="utf-8")
+    said = (pronounced if task == "cmudict" else back_translated)(arguments, parts, settings, listed)
+    made.write_text(said, encoding="utf-8")
+    print(f"{len(found - known):,} words of the texts, {said.count(chr(10)):,} pairs more", flush=True)
+    return made
+
+
+def back_translated(arguments: argparse.Namespace, parts: dict[str, Path], settings: Sequence[str], words: Path) -> str:
+    """Pairs of each word and its 3 likeliest spellings, of a model of the other direction."""
+    run = arguments.runs / f"{arguments.task}-reverse"
     learn = ["--resume"] if (run / "config.json").exists() else [
         "--preset", TASKS[arguments.task].preset, "--data", str(parts["train"]), "--dev", str(parts["dev"]), "--columns", "2,1",
         "--set", "train.epochs=8", *(item for item in settings if not item.startswith("train.epochs"))]
     with open(run.with_name("reverse.log"), "a") as log:
         subprocess.run([sys.executable, "-c", LEARNT, "--run", str(run), *learn], cwd=ROOT, check=True, stdout=log, stderr=log)
-        said = subprocess.run([sys.executable, "-c", USED, "translate", str(run), str(words), "--pairs", "--n-best", "3"], cwd=ROOT,
-                              check=True, stdout=subprocess.PIPE, stderr=log, text=True, encoding="utf-8").stdout
-    made.write_text(said, encoding="utf-8")
-    print(f"{len(found - known):,} words of the texts, {said.count(chr(10)):,} pairs more", flush=True)
-    return made
+    return translated([run], words, "--n-best", "3")
+
+
+def pronounced(arguments: argparse.Namespace, parts: dict[str, Path], settings: Sequence[str], words: Path) -> str:
+    """Pairs of each word and what the runs without them say together, with beam 5."""
+    plain = argparse.Namespace(**vars(arguments) | {"text": []})
+    runs = [arguments.runs / f"{arguments.task}-{seed}" for seed in arguments.teachers or arguments.seeds]
+    for run, seed in zip(runs, arguments.teachers or arguments.seeds):
+        trained(run, plain, TASKS[arguments.task], [*(item for item in settings if not item.startswith("train.seed")),
+                                                    f"train.seed={seed}"], True)
+    lines = translated(runs, words, "--beam-size", "5").splitlines()
+    return "".join("\t".join(reversed(line.split("\t"))) + "\n" for line in lines)
+
+
+def translated(runs: Sequence[Path], file: Path, *options: str) -> str:
+    """Lines of the runs' answer, TAB, line of the file."""
+    command = [sys.executable, "-c", USED, "translate", str(runs[0]), str(file), "--pairs", *options]
+    together = ["--ensemble", *map(str, runs[1:])] if len(runs) > 1 else []
+    return subprocess.run([*command, *together], cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True, encoding="utf-8").stdout
 
 
 def split(task: str, file: Path, folder: Path) -> dict[str, Path]:
