@@ -169,12 +169,12 @@ def scoring_batches(rows: Any, lengths: np.ndarray, batch_tokens: int, source: S
     return raws.map(prepare).prefetch(2)
 
 
-def by_length(lengths: np.ndarray, batch_tokens: int) -> Iterator[np.ndarray]:
-    """Row numbers in batches of like length, the longest first, each of at most `batch_tokens` padded steps."""
+def by_length(lengths: np.ndarray, batch_tokens: int, most: int | None = None) -> Iterator[np.ndarray]:
+    """Row numbers in batches of like length, the longest first, each of at most `batch_tokens` padded steps and `most` rows."""
     order = np.argsort(-lengths, kind="stable")
     start = 0
     while start < len(order):
-        size = max(1, batch_tokens // max(1, int(lengths[order[start]])))
+        size = max(1, min(batch_tokens // max(1, int(lengths[order[start]])), most or len(order)))
         yield order[start:start + size]
         start += size
 

@@ -7,8 +7,10 @@ import pytest
 import tensorflow as tf
 
 import keras_s2s
+from keras_s2s.config import Search
 from keras_s2s.predictor import Predictor
 from keras_s2s.search import answer_limits, beam
+from keras_s2s.targets.base import STEP_ROWS
 from keras_s2s.tokenizers import UNK
 from small import NAMED, PAIRS, build, decided
 
@@ -81,6 +83,16 @@ def test_many_batches_are_answered_in_order_and_counted(predictor, monkeypatch):
     counts = []
     assert [answer.texts for answer in predictor.predict(SENTENCES * 3, counts.append)] == [answer.texts for answer in expected]
     assert sum(counts) == 3 * sum(bool(sentence.strip()) for sentence in SENTENCES) and len(counts) > 6
+
+
+def test_a_batch_holds_so_many_answers_as_a_step_is_to_hold(predictor, monkeypatch):
+    size, vocabulary = predictor.model.target.batch_size, predictor.model.target.tokenizer.vocabulary_size
+    assert size(Search()) == STEP_ROWS and size(Search(beam_size=5)) == STEP_ROWS // 5
+    monkeypatch.setattr("keras_s2s.targets.text.STEP_LOGITS", 30 * vocabulary + 1)
+    assert size(Search()) == 30 and size(Search(beam_size=7)) == 4 and size(Search(beam_size=50)) == 1
+    expected, counts = predictor.with_search(beam_size=7), []
+    answers = expected.predict(SENTENCES * 3, counts.append)
+    assert max(counts) <= 4 and [answer.texts[0] for answer in answers] == expected.translate(SENTENCES) * 3
 
 
 def test_who_stops_half_way_does_not_wait_for_the_rest(predictor, monkeypatch):

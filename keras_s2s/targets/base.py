@@ -17,6 +17,9 @@ from keras_s2s.config import Config, Search
 from keras_s2s.kinds import Kind
 from keras_s2s.scoring import Scoring, scoring_of
 
+STEP_ROWS = 1536  # answers followed at once by `predict`, over all sources of a batch
+STEP_LOGITS = 3 * 2**20  # numbers in the logits of a step of theirs: 13 MB, of which a search holds some copies
+
 
 class Teaching(NamedTuple):
     """A batch of targets as teacher forcing uses them."""
@@ -97,6 +100,10 @@ class Target(Kind):
     def beams(self, settings: Search) -> int:
         """Answers to a source that a search follows at once."""
         return settings.beam_size
+
+    def batch_size(self, settings: Search) -> int:
+        """Sources that `predict` answers in a batch at most."""
+        return max(1, STEP_ROWS // self.beams(settings))
 
     def search(self, step: Callable, state: Any, memory: Any, source_lengths: tf.Tensor, settings: Search, seed: tf.Tensor,
                gaps: bool = False, last: Any = None, listed: tf.Tensor | None = None) -> Any:

@@ -13,7 +13,7 @@ from keras_s2s.losses import symmetric_divergence, token_cross_entropy
 from keras_s2s.normalize import normalize_in_graph
 from keras_s2s.search import Hypotheses, Symbols, answer_limits, search
 from keras_s2s.suggesting import Spelling, next_words
-from keras_s2s.targets.base import Target, Teaching
+from keras_s2s.targets.base import STEP_LOGITS, Target, Teaching
 from keras_s2s.tokenized import Tokenized
 from keras_s2s.tokenizers import BOS, EOS, PAD, UNK, Tokenizer
 
@@ -132,6 +132,9 @@ class TextTarget(Tokenized, Target):
     def answers(self, rendered: dict[str, Any], settings: Search) -> list[Answer]:
         return [Answer([word.decode() for word in words], scores.tolist())
                 for words, scores in zip(rendered["text"], rendered["score"])]
+
+    def batch_size(self, settings: Search) -> int:
+        return max(1, min(super().batch_size(settings), STEP_LOGITS // (self.tokenizer.vocabulary_size * self.beams(settings))))
 
     def nothing(self, settings: Search) -> Answer:
         return Answer([""] * settings.n_best, [0.0] * settings.n_best)
