@@ -232,12 +232,17 @@ def files(arguments: argparse.Namespace, settings: Sequence[str], tested: bool) 
 
 
 def made_up(arguments: argparse.Namespace, parts: dict[str, Path], settings: Sequence[str]) -> Path:
-    """A TSV of the texts' words that training lacks, each with what models say: see --text."""
+    """A TSV of the texts' words that training lacks, each with what models say: see --text.
+
+    Words of Dakshina's held-out sets that stand in a text stay: it tells that there are such. CMUdict's are left out, for what
+    its runs say of them would be all that is learnt of them.
+    """
     task, made, listed = arguments.task, *(arguments.runs / f"{arguments.task}-{name}" for name in ("extra.tsv", "words.txt"))
     if made.exists():
         return made
     side = {"cmudict": 0, "dakshina": 1}[task]
-    known = {line.split("\t")[side] for line in parts["train"].read_text(encoding="utf-8").splitlines()}
+    left_out = parts if task == "cmudict" else ["train"]
+    known = {line.split("\t")[side] for part in left_out for line in parts[part].read_text(encoding="utf-8").splitlines()}
     texts = "\n".join(path.read_text(encoding="utf-8") for path in arguments.text)
     found = set(WORDS[task].findall(unicodedata.normalize("NFC", texts.upper())))
     listed.write_text("".join(f"{word}\n" for word in sorted(found - known)), encoding="utf-8")
