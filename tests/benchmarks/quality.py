@@ -124,7 +124,7 @@ def headline(arguments: argparse.Namespace, task: Task, settings: Sequence[str])
         beside(arguments)
     found = []
     for seed in arguments.seeds:
-        run = arguments.runs / f"{arguments.task}{'-text' if arguments.text else ''}-{seed}"
+        run = arguments.runs / f"{arguments.task}{text_label(arguments)}-{seed}"
         metrics = trained(run, arguments, task, [*settings, f"train.seed={seed}"], True)
         rows = {"greedy": evaluated(run, "test", 1), "beam 5": evaluated(run, "test", 5)}
         found.append([shown(task, part[task.score]) for row in rows.values() for part in (row, row.get("unseen", row))])
@@ -231,13 +231,20 @@ def files(arguments: argparse.Namespace, settings: Sequence[str], tested: bool) 
     return ["--data", str(parts["train"]), "--dev", str(parts["dev"]), *extra, *(["--test", str(parts["test"])] if tested else [])]
 
 
+def text_label(arguments: argparse.Namespace) -> str:
+    """What tells runs with these texts from others: nothing without texts."""
+    contents = b"".join(path.read_bytes() for path in arguments.text)
+    return f"-text-{hashlib.sha256(contents).hexdigest()[:6]}" if arguments.text else ""
+
+
 def made_up(arguments: argparse.Namespace, parts: dict[str, Path], settings: Sequence[str]) -> Path:
     """A TSV of the texts' words that training lacks, each with what models say: see --text.
 
     Words of Dakshina's held-out sets that stand in a text stay: it tells that there are such. CMUdict's are left out, for what
     its runs say of them would be all that is learnt of them.
     """
-    task, made, listed = arguments.task, *(arguments.runs / f"{arguments.task}-{name}" for name in ("extra.tsv", "words.txt"))
+    task, label = arguments.task, text_label(arguments)
+    made, listed = (arguments.runs / f"{task}{label}-{name}" for name in ("extra.tsv", "words.txt"))
     if made.exists():
         return made
     side = {"cmudict": 0, "dakshina": 1}[task]
