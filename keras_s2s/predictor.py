@@ -25,6 +25,7 @@ from keras_s2s.reading import Rejected
 from keras_s2s.shortlist import Lexicon, Shortlist
 
 BATCH_TOKENS = 4096  # source steps of a batch, about
+LOOKED_AT = 65536  # the same, once for each beam: what Bahdanau's attention makes of a step grows with it
 SIDE_BY_SIDE = 2  # batches answered at once: where one goes step by step on a single core, the other has what is left
 
 
@@ -102,7 +103,8 @@ class Predictor(tf.Module):
         sizes = source.sizes(raws)
         answers = [target.nothing(self.search) for _ in raws] if (sizes == 0).any() else [None] * len(raws)
         wanted = np.flatnonzero(sizes)
-        batches = [wanted[part] for part in by_length(sizes[wanted], 4 * BATCH_TOKENS, target.batch_size(self.search))]
+        steps = min(4 * BATCH_TOKENS, LOOKED_AT // target.beams(self.search))
+        batches = [wanted[part] for part in by_length(sizes[wanted], steps, target.batch_size(self.search))]
 
         def said(number: int, rows: np.ndarray) -> list[Any]:
             made = source.batch([raws[row] for row in rows])

@@ -95,6 +95,16 @@ def test_a_batch_holds_so_many_answers_as_a_step_is_to_hold(predictor, monkeypat
     assert max(counts) <= 4 and [answer.texts[0] for answer in answers] == expected.translate(SENTENCES) * 3
 
 
+def test_a_batch_holds_so_many_source_steps_as_all_beams_are_to_look_at(predictor, monkeypatch):
+    counts = {}
+    for looked_at in (65536, 3 * 40):
+        monkeypatch.setattr("keras_s2s.predictor.LOOKED_AT", looked_at)
+        counts[looked_at] = []
+        predictor.with_search(beam_size=3).predict(SENTENCES * 3, counts[looked_at].append)
+    assert len(counts[65536]) == 1 and sum(counts[65536]) == sum(counts[120])
+    assert max(counts[120]) <= 40 // min(len(sentence) for sentence in SENTENCES if sentence.strip())
+
+
 def test_who_stops_half_way_does_not_wait_for_the_rest(predictor, monkeypatch):
     monkeypatch.setattr("keras_s2s.predictor.BATCH_TOKENS", 1)
     rendered = predictor.model.target.answers
