@@ -56,7 +56,7 @@ class TextInput:
     def __init__(self, source: Source, max_bytes: int):
         self.max_bytes = max_bytes
         self.tokenizing = tokenizing(source.tokenizer, max_bytes)  # type: ignore[attr-defined]
-        self._work = tf.function(self._read)
+        self._work = tf.function(self._read, autograph=False)
         self.arguments = {"text": tf.TensorSpec([1, max_bytes], tf.uint8)}
         self.prepared = tf.TensorSpec([1, self.tokenizing.width], tf.int32, name="ids")  # at the border, in full width
         self.steps = self.tokenizing.width  # that the encoder reads at most
@@ -106,7 +106,7 @@ class TextOutput:
     def __init__(self, target: Target, max_bytes: int, width: int):
         self.max_bytes, self.width = max_bytes, width
         self.detokenizing = detokenizing(target.tokenizer, max_bytes)  # type: ignore[attr-defined]
-        self._work = tf.function(self.clean)
+        self._work = tf.function(self.clean, autograph=False)
 
     given = tf.TensorSpec([1], tf.int32, name="token")  # what a step of the decoder takes
 

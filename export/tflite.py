@@ -155,7 +155,7 @@ class Phone(tf.Module):
 
 def _concrete(function: Callable, arguments: dict[str, tf.TensorSpec]) -> Any:
     named = {name: tf.TensorSpec(spec.shape, spec.dtype, name=name) for name, spec in arguments.items()}
-    return tf.function(lambda **given: function(**given)).get_concrete_function(**named)
+    return tf.function(lambda **given: function(**given), autograph=False).get_concrete_function(**named)
 
 
 def convert(phone: Phone, quantize: list[str]) -> dict[str, bytes]:
