@@ -25,7 +25,7 @@ import re
 import subprocess
 import sys
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -59,10 +59,6 @@ TASKS = {
     "dakshina": Task("transliteration", "exact_match", False, "top-1 %", "42.1 LSTM + attention (test part); 60.6 IndicXlit, "
                      "26 M pairs"),
     "cmudict": Task("g2p", "exact_match", True, "WER %", "22.2 LSTM; 20.6 Transformer; 20.2 ensemble (test part)"),
-}
-WORDS = {  # of a text
-    "dakshina": re.compile("[\u0900-\u0963\u0970-\u097f]{2,}"),  # in Devanagari
-    "cmudict": re.compile("[A-Z]{2,}(?:'[A-Z]+)?"),
 }
 CHANGES = {  # of a preset, one at a time
     "as the preset": "", "GRU": "model.cell=gru", "no attention": "model.attention=none",
@@ -104,8 +100,8 @@ def main() -> int:
     parser.add_argument("--teachers", type=int, nargs="+", metavar="SEED", help="of those runs of cmudict; --seeds if not given")
     parser.add_argument("--peers", type=Path, metavar="FOLDER", help="for Phonetisaurus' own environment: cmudict on the same split")
     arguments = parser.parse_args()
-    if arguments.text and arguments.task not in SPLITS:
-        parser.error(f"--text is of {' and '.join(SPLITS)}, whose pairs are words; got {arguments.task}.")
+    if arguments.text and arguments.task not in WORDS:
+        parser.error(f"--text is of {' and '.join(WORDS)}, whose pairs are words; got {arguments.task}.")
     if not (arguments.folder / "train.tsv").is_file():
         print(f"there is no {arguments.folder / 'train.tsv'}; the first lines of this file say which data it is")
         return 1
@@ -238,22 +234,17 @@ def text_label(arguments: argparse.Namespace) -> str:
 
 
 def made_up(arguments: argparse.Namespace, parts: dict[str, Path], settings: Sequence[str]) -> Path:
-    """A TSV of the texts' words that training lacks, each with what models say: see --text.
-
-    Words of Dakshina's held-out sets that stand in a text stay: it tells that there are such. CMUdict's are left out, for what
-    its runs say of them would be all that is learnt of them.
-    """
-    task, label = arguments.task, text_label(arguments)
+    """A TSV of the texts' words that training lacks, each with what models say: see --text."""
+    task, label, words = arguments.task, text_label(arguments), WORDS[arguments.task]
     made, listed = (arguments.runs / f"{task}{label}-{name}" for name in ("extra.tsv", "words.txt"))
     if made.exists():
         return made
-    side = {"cmudict": 0, "dakshina": 1}[task]
-    left_out = parts if task == "cmudict" else ["train"]
-    known = {line.split("\t")[side] for part in left_out for line in parts[part].read_text(encoding="utf-8").splitlines()}
+    lines = (line for part in words.left_out for line in parts[part].read_text(encoding="utf-8").splitlines())
+    known = {line.split("\t")[words.column] for line in lines}
     texts = "\n".join(path.read_text(encoding="utf-8") for path in arguments.text)
-    found = set(WORDS[task].findall(unicodedata.normalize("NFC", texts.upper())))
+    found = set(words.pattern.findall(unicodedata.normalize("NFC", texts.upper())))
     listed.write_text("".join(f"{word}\n" for word in sorted(found - known)), encoding="utf-8")
-    said = (pronounced if task == "cmudict" else back_translated)(arguments, parts, settings, listed)
+    said = words.paired(arguments, parts, settings, listed)
     made.write_text(said, encoding="utf-8")
     print(f"{len(found - known):,} words of the texts, {said.count(chr(10)):,} pairs more", flush=True)
     return made
@@ -286,6 +277,23 @@ def translated(runs: Sequence[Path], file: Path, *options: str) -> str:
     command = [sys.executable, "-c", USED, "translate", str(runs[0]), str(file), "--pairs", *options]
     together = ["--ensemble", *map(str, runs[1:])] if len(runs) > 1 else []
     return subprocess.run([*command, *together], cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True, encoding="utf-8").stdout
+
+
+class Words(NamedTuple):
+    """How the words of texts are learnt too."""
+
+    column: int  # of a row of the set, which holds such words
+    pattern: re.Pattern
+    left_out: tuple[str, ...]  # sets whose words are
+    paired: Callable[[argparse.Namespace, dict[str, Path], Sequence[str], Path], str]
+
+
+WORDS = {
+    # Words of the held-out sets that stand in a text stay: it tells that there are such.
+    "dakshina": Words(1, re.compile("[\u0900-\u0963\u0970-\u097f]{2,}"), ("train",), back_translated),  # in Devanagari
+    # What the runs say of a word is all that would be learnt of it.
+    "cmudict": Words(0, re.compile("[A-Z]{2,}(?:'[A-Z]+)?"), ("train", "dev", "test"), pronounced),
+}
 
 
 def split(task: str, file: Path, folder: Path) -> dict[str, Path]:
