@@ -58,7 +58,8 @@ def trained(tmp_path_factory):
         f"data.train={data}", f"data.dev={data}", f"data.test={data}", "data.source_tokenizer=words",
         "data.target_tokenizer=words", "data.source_vocabulary_size=24", "data.target_vocabulary_size=24",
         "model.units=32", "model.embedding_dim=32", "model.dropout=0", "model.attention=luong",
-        "model.bidirectional=true", "train.epochs=20", "train.evaluate_every=20", "train.learning_rate=0.02"))
+        "model.bidirectional=true", "train.epochs=20", "train.evaluate_every=20", "train.learning_rate=0.02",
+        "watch.images=true", "watch.graph=true"))
 
 
 @pytest.fixture(scope="session")
@@ -73,7 +74,8 @@ def forecaster(tmp_path_factory):
     data = write_series(folder / "series.csv")
     return finish(folder / "run", forecasting(
         f"data.train={data}", "series.targets=wind,load", "series.loss=quantiles", "series.calendar=hour",
-        "series.relative=difference", "model.units=16", "model.attention=luong", "train.epochs=8", "train.evaluate_every=4")), data
+        "series.relative=difference", "model.units=16", "model.attention=luong", "train.epochs=8", "train.evaluate_every=4",
+        "watch.images=true")), data
 
 
 @pytest.fixture(scope="session")

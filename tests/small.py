@@ -8,6 +8,7 @@ import tensorflow as tf
 from keras_s2s import workflow
 from keras_s2s.config import Config
 from keras_s2s.model import EncoderDecoder
+from keras_s2s.run import Run
 from keras_s2s.sources import SOURCES
 from keras_s2s.targets import TARGETS
 from keras_s2s.training import TeacherForced
@@ -21,9 +22,10 @@ SOURCES_OF, TARGETS_OF = ([pair[side] for pair in PAIRS] for side in (0, 1))
 
 
 def config(*settings: str) -> Config:
-    """A tiny configuration, with settings changed."""
+    """A tiny configuration, with settings changed. Pictures and graphs are watched where a test is of them."""
     return Config().set(["model.units=8", "model.embedding_dim=8", "train.batch_tokens=200", "train.epochs=2",
-                         "train.warmup_steps=2", "train.learning_rate=0.01", "train.parts=1", *settings])
+                         "train.warmup_steps=2", "train.learning_rate=0.01", "train.parts=1", "watch.images=false",
+                         "watch.graph=false", *settings])
 
 
 def build(*settings: str, pairs=PAIRS) -> EncoderDecoder:
@@ -88,11 +90,15 @@ def begin(path, made: Config):
     return run
 
 
+def learn(path, made: Config):
+    """A run that is trained, and not yet scored; returns its path."""
+    workflow.train(begin(path, made), False)
+    return path
+
+
 def finish(path, made: Config):
     """A run from its corpus to its scores, as train.py makes it; returns its path."""
-    run = begin(path, made)
-    workflow.train(run, False)
-    workflow.evaluate(run)
+    workflow.evaluate(Run.open(learn(path, made)))
     return path
 
 

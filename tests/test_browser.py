@@ -33,7 +33,7 @@ def runs(tmp_path_factory):
     for name, attention in (("attention", "luong"), ("context", "none")):
         report.write(finish(folder / "runs" / name, config(
             f"data.train={data}", "model.units=32", "model.embedding_dim=32", f"model.attention={attention}", "watch.every=1",
-            "train.epochs=4", "watch.histograms=true")))
+            "train.epochs=4", "watch.histograms=true", "watch.images=true", "watch.graph=true")))
     comparison.write([folder / "runs" / name for name in ("attention", "context")], folder / "runs" / "comparison.html")
     return folder / "runs"
 

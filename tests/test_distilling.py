@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 import tensorflow as tf
-from small import PAIRS, SOURCES_OF, begin, build, config, decided, finish, write_tsv
+from small import PAIRS, SOURCES_OF, begin, build, config, decided, learn, write_tsv
 
 import keras_s2s
 from keras_s2s import cli, distilling, workflow
@@ -24,8 +24,8 @@ def runs(tmp_path_factory):
     data, other = write_tsv(folder / "pairs.tsv"), write_tsv(folder / "other.tsv", PAIRS[:20])
     made = {"one": ["train.seed=1", "model.attention=luong"], "two": ["train.seed=2", "model.attention=luong"],
             "plain": ["train.seed=3", "model.num_layers=2"]}
-    paths = {name: finish(folder / name, config(f"data.train={data}", *WORDS, *settings)) for name, settings in made.items()}
-    return paths | {"other": finish(folder / "other", config(f"data.train={other}", f"data.dev={other}", *WORDS)), "data": data}
+    paths = {name: learn(folder / name, config(f"data.train={data}", *WORDS, *settings)) for name, settings in made.items()}
+    return paths | {"other": learn(folder / "other", config(f"data.train={other}", f"data.dev={other}", *WORDS)), "data": data}
 
 
 def sure(*settings):

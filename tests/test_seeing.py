@@ -21,7 +21,7 @@ from keras_s2s.sources.image import ImageSource
 from small import begin, config, finish
 
 COLOURS = {"red": (220, 40, 30), "green": (30, 200, 60), "blue": (40, 60, 220), "white": (250, 250, 250)}
-SETTINGS = ["data.source=image", "data.target_tokenizer=words", "image.size=64", "image.backbone=MobileNetV2", "model.units=24",
+SETTINGS = ["data.source=image", "data.target_tokenizer=words", "image.size=64", "image.backbone=MobileNet", "model.units=24",
             "model.embedding_dim=24", "model.attention=luong", "model.dropout=0", "train.learning_rate=0.01",
             "train.batch_tokens=64", "train.epochs=40", "train.evaluate_every=20", "train.monitor=cider", "search.max_length=8"]
 
@@ -32,7 +32,7 @@ def weights(tmp_path_factory):
     which nothing would come through so many layers."""
     keras.utils.set_random_seed(3)
     path = tmp_path_factory.mktemp("weights") / "mobile.weights.h5"
-    network = keras.applications.MobileNetV2(include_top=False, weights=None, input_shape=(64, 64, 3))
+    network = keras.applications.MobileNet(include_top=False, weights=None, input_shape=(64, 64, 3))
     for layer in network.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = 0.0
@@ -76,13 +76,13 @@ def run(tmp_path_factory, weights):
 def test_captions_are_learnt_over_a_frozen_network(run):
     found = Run.open(run).metrics()
     assert found["test"]["exact_match"] > 90
-    assert found["training"]["weights"] < 100_000 < 2_000_000 < keras_s2s.load(run).model.source.seeing.network.count_params()
+    assert found["training"]["weights"] < 100_000 < 3_000_000 < keras_s2s.load(run).model.source.seeing.network.count_params()
 
 
 def test_its_features_are_kept_and_are_what_it_would_see_again(run):
     source, rows = keras_s2s.load(run).model.source, Run.open(run).rows("train")
     kept = np.load(run / "data" / "train.features.npy")
-    assert kept.shape == (24, 2, 2, 1280) and kept.dtype == np.float16 and kept.std() > 0
+    assert kept.shape == (24, 2, 2, 1024) and kept.dtype == np.float16 and kept.std() > 0
     seen = source.prepare(tf.constant(np.stack([rows.array(item) for item in (0, 23)])))
     np.testing.assert_allclose(kept[[0, 23]], seen, rtol=2e-3, atol=2e-3)
     np.testing.assert_array_equal(source.prepare(tf.constant(kept)), kept.astype(np.float32))
@@ -133,21 +133,21 @@ def test_exports_hold_the_network_and_take_pixels(run, tmp_path):
     plain, entry = report["files"].values()
     assert plain["passed"] and plain["identical"] == report["sentences"]
     assert entry["signatures"]["caption"]["inputs"] == {"image": ["uint8", [1, 64, 64, 3]]}
-    assert entry["signatures"]["prepare"]["outputs"] == {"features": ["float32", [1, 2, 2, 1280]]}
-    assert 2_200_000 < entry["bytes"] < 4_000_000  # a byte for each weight
-    assert plain["bytes"] > 9_000_000
+    assert entry["signatures"]["prepare"]["outputs"] == {"features": ["float32", [1, 2, 2, 1024]]}
+    assert 3_200_000 < entry["bytes"] < 5_000_000  # a byte for each weight
+    assert plain["bytes"] > 13_000_000
 
 
 def test_inspect_knows_a_frozen_network(run, capsys):
     assert cli.main(["inspect", str(run)]) == 0
-    assert keras_s2s.load(run).model.source.summary() == "pictures of 64 x 64 pixels, 2 x 2 regions of MobileNetV2, frozen"
+    assert keras_s2s.load(run).model.source.summary() == "pictures of 64 x 64 pixels, 2 x 2 regions of MobileNet, frozen"
 
 
 def test_a_run_whose_network_was_exchanged_or_lost_is_refused(run, tmp_path):
     copy = shutil.copytree(run, tmp_path / "run")
     path = copy / "assets" / seeing.WEIGHTS
     keras.utils.set_random_seed(4)
-    keras.applications.MobileNetV2(include_top=False, weights=None, input_shape=(64, 64, 3)).save_weights(path)
+    keras.applications.MobileNet(include_top=False, weights=None, input_shape=(64, 64, 3)).save_weights(path)
     with pytest.raises(ValueError, match="was changed after its training: assets/backbone.weights.h5"):
         keras_s2s.load(copy)
     path.unlink()
@@ -157,7 +157,7 @@ def test_a_run_whose_network_was_exchanged_or_lost_is_refused(run, tmp_path):
 
 @pytest.mark.parametrize("changes, said", [
     (["image.backbone=MobileNetV4", "image.weights=x"], "`image.backbone` must be one of .*; got 'MobileNetV4'. Did you mean 'MobileNet"),
-    (["image.backbone=MobileNetV2"], "`image.backbone` and `image.weights` go together: .*; got 'MobileNetV2' and ''"),
+    (["image.backbone=MobileNet"], "`image.backbone` and `image.weights` go together: .*; got 'MobileNet' and ''"),
     (["image.weights=x.h5"], "`image.backbone` and `image.weights` go together: .*; got '' and 'x.h5'")])
 def test_what_a_frozen_network_needs_is_told(changes, said):
     with pytest.raises(ValueError, match=said):
@@ -165,20 +165,20 @@ def test_what_a_frozen_network_needs_is_told(changes, said):
 
 
 def test_weights_that_are_not_there_or_of_another_network_are_refused_by_name(weights, tmp_path):
-    gone = config("data.source=image", "image.backbone=MobileNetV2", "image.weights=/none/mine.h5", "image.size=64")
+    gone = config("data.source=image", "image.backbone=MobileNet", "image.weights=/none/mine.h5", "image.size=64")
     with pytest.raises(ValueError, match="there is no '/none/mine.h5'. Nothing is downloaded: bring one."):
         ImageSource.fit(gone, [])
     (tmp_path / "captions.txt").write_text("image,caption\n")
     with pytest.raises(ValueError, match="there is no '/none/mine.h5'"):  # before any picture is read
         begin(tmp_path / "run", gone.set([f"data.train={tmp_path / 'captions.txt'}"]))
-    other = config("data.source=image", "image.backbone=MobileNet", f"image.weights={weights}", "image.size=64")
-    with pytest.raises(ValueError, match=r"must be weights of MobileNet without its top \(include_top=False\), as .keras, .weights.h5 or .h5; .* is not"):
+    other = config("data.source=image", "image.backbone=MobileNetV2", f"image.weights={weights}", "image.size=64")
+    with pytest.raises(ValueError, match=r"must be weights of MobileNetV2 without its top \(include_top=False\), as .keras, .weights.h5 or .h5; .* is not"):
         ImageSource.fit(other, [])
     (tmp_path / "text.weights.h5").write_text("no weights")
-    with pytest.raises(ValueError, match="must be weights of MobileNetV2 without its top"):
+    with pytest.raises(ValueError, match="must be weights of MobileNet without its top"):
         ImageSource.fit(gone.set([f"image.weights={tmp_path / 'text.weights.h5'}"]), [])
     small = gone.set(["image.size=16", "image.filters=8", f"image.weights={weights}"])
-    with pytest.raises(ValueError, match="`image.size` 16 is too small for MobileNetV2"):
+    with pytest.raises(ValueError, match="`image.size` 16 is too small for MobileNet"):
         ImageSource.fit(small, [])
 
 

@@ -50,7 +50,7 @@ def test_a_sweep_makes_what_is_missing_and_one_failure_does_not_end_it(tmp_path,
             raise ValueError("too small")
         finish(one.run, one.config)
 
-    base = config(f"data.train={write_tsv(tmp_path / 'pairs.tsv')}", "train.epochs=1", "watch.graph=false")
+    base = config(f"data.train={write_tsv(tmp_path / 'pairs.tsv')}", "train.epochs=1")
     arguments = argparse.Namespace(run=tmp_path / "sweep", config=base, sweep=["units=8,12,16"], resume=False)
     assert sweep(arguments, story) == 1
     assert made == [("units=8", False), ("units=12", False), ("units=16", False)]

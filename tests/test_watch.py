@@ -58,7 +58,7 @@ def watched(tmp_path_factory):
     folder = tmp_path_factory.mktemp("watched")
     return Run.open(finish(folder / "run", config(
         f"data.train={write_tsv(folder / 'pairs.tsv')}", "train.epochs=2", "watch.every=1", "watch.histograms=true",
-        "watch.profile=2,3", "watch.sentences=3")))
+        "watch.profile=2,3", "watch.sentences=3", "watch.images=true", "watch.graph=true")))
 
 
 def test_every_scalar_has_its_tag_and_plugin_and_scores_carry_their_signature(trained):
@@ -168,7 +168,7 @@ def test_the_projector_reads_both_vocabularies_with_their_pieces(trained):
 
 def test_watching_changes_nothing_in_what_is_learnt(tmp_path, watched):
     made = dataclasses.replace(watched.config, watch=config(
-        "watch.graph=false", "watch.images=false", "watch.embeddings=false", "watch.sentences=0", "watch.every=1000").watch)
+        "watch.embeddings=false", "watch.sentences=0", "watch.every=1000").watch)
     other = begin(tmp_path / "run", made)
     workflow.train(other, False)
     weights = []
@@ -182,7 +182,7 @@ def test_watching_changes_nothing_in_what_is_learnt(tmp_path, watched):
 
 def test_a_resumed_run_shows_no_gap_and_no_doubled_point(tmp_path):
     made = config(f"data.train={write_tsv(tmp_path / 'pairs.tsv')}", "train.epochs=3", "watch.every=1",
-                  "watch.graph=false", "train.schedule=constant")
+                  "train.schedule=constant")
     run = begin(tmp_path / "run", made)
     workflow.train(run, False)
     steps = run.metrics()["training"]["steps"]
@@ -302,7 +302,7 @@ def test_text_reaches_the_page_as_it_is(text):
 
 def test_lines_tell_scores_their_change_and_an_example_that_changes(tmp_path, capsys):
     run = begin(tmp_path / "run", config(f"data.train={write_tsv(tmp_path / 'pairs.tsv')}", "train.epochs=3",
-                                         "watch.graph=false", "train.monitor=exact_match"))
+                                         "train.monitor=exact_match"))
     capsys.readouterr()
     workflow.train(run, False)
     lines = [line for line in capsys.readouterr().err.splitlines() if line]
