@@ -1,6 +1,8 @@
 """What the tests share: quiet TensorFlow, a clean state of Keras, one small trained run."""
 
+import fcntl
 import os
+import shutil
 import signal
 import sys
 from pathlib import Path
@@ -44,6 +46,20 @@ def keras_policy():
         keras.config.set_dtype_policy("float32")
 
 
+def once(tmp_path_factory, name, make):
+    """The folder of that name, which `make` fills once for all workers: the first makes it, and the others wait for it."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
+    with open(folder.with_suffix(".lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "whole").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            make(folder)
+            (folder / "whole").touch()
+    return folder
+
+
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory):
     """A finished run of whole words with attention, made in seconds: it knows its sentences, and copies names it never met.
@@ -52,14 +68,16 @@ def trained(tmp_path_factory):
     """
     from small import NAMED, config, finish, write_tsv
 
-    folder = tmp_path_factory.mktemp("trained")
-    data = str(write_tsv(folder / "pairs.tsv", NAMED))
-    return finish(folder / "run", config(
-        f"data.train={data}", f"data.dev={data}", f"data.test={data}", "data.source_tokenizer=words",
-        "data.target_tokenizer=words", "data.source_vocabulary_size=24", "data.target_vocabulary_size=24",
-        "model.units=32", "model.embedding_dim=32", "model.dropout=0", "model.attention=luong",
-        "model.bidirectional=true", "train.epochs=20", "train.evaluate_every=20", "train.learning_rate=0.02",
-        "watch.images=true", "watch.graph=true"))
+    def make(folder):
+        data = str(write_tsv(folder / "pairs.tsv", NAMED))
+        finish(folder / "run", config(
+            f"data.train={data}", f"data.dev={data}", f"data.test={data}", "data.source_tokenizer=words",
+            "data.target_tokenizer=words", "data.source_vocabulary_size=24", "data.target_vocabulary_size=24",
+            "model.units=32", "model.embedding_dim=32", "model.dropout=0", "model.attention=luong",
+            "model.bidirectional=true", "train.epochs=20", "train.evaluate_every=20", "train.learning_rate=0.02",
+            "watch.images=true", "watch.graph=true"))
+
+    return once(tmp_path_factory, "trained", make) / "run"
 
 
 @pytest.fixture(scope="session")
@@ -70,12 +88,14 @@ def forecaster(tmp_path_factory):
     """
     from small import finish, forecasting, write_series
 
-    folder = tmp_path_factory.mktemp("forecaster")
-    data = write_series(folder / "series.csv")
-    return finish(folder / "run", forecasting(
-        f"data.train={data}", "series.targets=wind,load", "series.loss=quantiles", "series.calendar=hour",
-        "series.relative=difference", "model.units=16", "model.attention=luong", "train.epochs=8", "train.evaluate_every=4",
-        "watch.images=true")), data
+    def make(folder):
+        finish(folder / "run", forecasting(
+            f"data.train={write_series(folder / 'series.csv')}", "series.targets=wind,load", "series.loss=quantiles",
+            "series.calendar=hour", "series.relative=difference", "model.units=16", "model.attention=luong", "train.epochs=8",
+            "train.evaluate_every=4", "watch.images=true"))
+
+    folder = once(tmp_path_factory, "forecaster", make)
+    return folder / "run", folder / "series.csv"
 
 
 @pytest.fixture(scope="session")
@@ -83,10 +103,12 @@ def completer(tmp_path_factory):
     """A finished run of sentences, made in seconds by the same steps as a translator. It is shared: copy it first."""
     from small import SOURCES_OF, config, finish
 
-    folder = tmp_path_factory.mktemp("completer")
-    (folder / "text.txt").write_text("\n".join(SOURCES_OF), encoding="utf-8")
-    data = str(folder / "text.txt")
-    return finish(folder / "run", config(
-        "data.corpus=sentences", f"data.train={data}", f"data.dev={data}", "data.cuts=4", "model.units=32",
-        "model.embedding_dim=32", "model.dropout=0", "model.attention=luong", "train.epochs=12", "train.evaluate_every=6",
-        "train.learning_rate=0.02"))
+    def make(folder):
+        (folder / "text.txt").write_text("\n".join(SOURCES_OF), encoding="utf-8")
+        data = str(folder / "text.txt")
+        finish(folder / "run", config(
+            "data.corpus=sentences", f"data.train={data}", f"data.dev={data}", "data.cuts=4", "model.units=32",
+            "model.embedding_dim=32", "model.dropout=0", "model.attention=luong", "train.epochs=12", "train.evaluate_every=6",
+            "train.learning_rate=0.02"))
+
+    return once(tmp_path_factory, "completer", make) / "run"
