@@ -12,6 +12,9 @@ from ai_edge_litert.interpreter import Interpreter
 from keras_s2s.terminal import quiet
 
 
+FULL = ord("a")  # every byte of the longest text; as good as any for pixels and samples
+
+
 class Answer(NamedTuple):
     """What the file says to one source."""
 
@@ -30,13 +33,17 @@ class SayingFile:
     """
 
     def __init__(self, content: Path | bytes, verb: str, threads: int = 1):
-        given = {"model_content": content} if isinstance(content, bytes) else {"model_path": str(content)}
+        file = {"model_content": content} if isinstance(content, bytes) else {"model_path": str(content)}
         with quiet():  # it reports which delegate it uses
-            self.interpreter = Interpreter(num_threads=threads, **given)
+            self.interpreter = Interpreter(num_threads=threads, **file)
             self.run = {name: self.interpreter.get_signature_runner(name) for name in self.interpreter.get_signature_list()}
         self.verb = verb
-        nothing = {name: np.zeros(one["shape"], one["dtype"]) for name, one in self.run[verb].get_input_details().items()}
-        self.ask(nothing)  # makes the memory ready
+        # Makes the memory ready, as much as the longest source needs: what XNNPACK computes while its memory grows is not to be
+        # relied on, a first longer sentence was seen to be answered otherwise, by what had been in that memory before.
+        for signature in {verb, f"{verb}_beam"} & self.run.keys():
+            given = {name: np.full(one["shape"], FULL, one["dtype"])
+                     for name, one in self.run[signature].get_input_details().items()}
+            self.run[signature](**given)
 
     def ask(self, given: dict[str, np.ndarray], beam: bool = False) -> Answer:
         """The answer to the arguments of its signature, or with `beam` the K best."""
