@@ -11,8 +11,7 @@ from ai_edge_litert.interpreter import Interpreter
 
 from keras_s2s.terminal import quiet
 
-
-FULL = ord("a")  # every byte of the longest text; as good as any for pixels and samples
+FULL = np.frombuffer(b"a ", np.uint8)  # again and again: a text of many words; as good as any for pixels and samples
 
 
 class Answer(NamedTuple):
@@ -33,17 +32,21 @@ class SayingFile:
     """
 
     def __init__(self, content: Path | bytes, verb: str, threads: int = 1):
-        file = {"model_content": content} if isinstance(content, bytes) else {"model_path": str(content)}
+        given = {"model_content": content} if isinstance(content, bytes) else {"model_path": str(content)}
         with quiet():  # it reports which delegate it uses
-            self.interpreter = Interpreter(num_threads=threads, **file)
+            self.interpreter = Interpreter(num_threads=threads, **given)
             self.run = {name: self.interpreter.get_signature_runner(name) for name in self.interpreter.get_signature_list()}
         self.verb = verb
-        # Makes the memory ready, as much as the longest source needs: what XNNPACK computes while its memory grows is not to be
-        # relied on, a first longer sentence was seen to be answered otherwise, by what had been in that memory before.
-        for signature in {verb, f"{verb}_beam"} & self.run.keys():
-            given = {name: np.full(one["shape"], FULL, one["dtype"])
-                     for name, one in self.run[signature].get_input_details().items()}
-            self.run[signature](**given)
+        self._grow()
+
+    def _grow(self) -> None:
+        """Gives each signature that reads a source a long one, so that its memory need not grow any more: an answer that makes
+        XNNPACK's memory grow comes out otherwise now and then."""
+        source = self.run[self.verb].get_input_details().keys()
+        for signature in self.run.values():
+            inputs = signature.get_input_details()
+            if inputs.keys() == source:
+                signature(**{name: np.resize(FULL, one["shape"]).astype(one["dtype"]) for name, one in inputs.items()})
 
     def ask(self, given: dict[str, np.ndarray], beam: bool = False) -> Answer:
         """The answer to the arguments of its signature, or with `beam` the K best."""

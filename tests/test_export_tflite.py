@@ -9,6 +9,7 @@ import unicodedata
 import numpy as np
 import pytest
 import tensorflow as tf
+from ai_edge_litert.interpreter import SignatureRunner
 from small import SOURCES_OF, build
 from test_export_text import random_bytes, random_texts
 
@@ -58,6 +59,14 @@ def test_a_file_of_every_kind_of_model_says_what_keras_says(pair):
     assert [phone.translate(text).texts for text in texts] == [answer.texts for answer in predictor.predict(texts)]
     wanted = predictor.with_search(beam_size=3, n_best=3).predict(texts)
     assert [phone.translate(text, beam=True).texts for text in texts] == [answer.texts for answer in wanted]
+
+
+def test_memory_for_the_longest_text_is_ready_once_a_file_is_loaded(pair, monkeypatch):
+    asked, call = {}, SignatureRunner.__call__
+    monkeypatch.setattr(SignatureRunner, "__call__", lambda self, **given: asked.update({self._signature_key: given}) or call(self, **given))
+    phone = PhoneFile(pair[2])
+    assert asked.keys() == {"translate", "translate_beam", "tokenize"}
+    assert all(given["text"].shape == (1, phone.max_bytes) and given["text"].all() for given in asked.values())
 
 
 def test_a_file_holds_built_in_operations_and_a_plain_border_only(pair):

@@ -6,9 +6,7 @@ const decoder = new TextDecoder();
 export class Translator {
   /** @param wasm folder of LiteRT's WebAssembly; @param model address or bytes of the .tflite file */
   static async load(wasm, model) {
-    const translator = new Translator(await Model.load(wasm, model));
-    await translator.translate('a'.repeat(translator.width));  // memory for the longest text: while it grows, answers may be wrong
-    return translator;
+    return new Translator(await Model.load(wasm, model));
   }
 
   constructor(model) {
