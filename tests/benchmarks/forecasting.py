@@ -11,11 +11,12 @@ import argparse
 import os
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from tests.benchmarks.training import tested  # noqa: E402
 
 PUBLISHED = {24: (".114/.272", ".098/.247"), 48: (".193/.358", ".158/.319"), 168: (".236/.392", ".183/.346"),
              336: (".580/.698", ".222/.387"), 720: (".683/.768", ".269/.435")}  # MSE/MAE of LSTMa, Informer
@@ -33,23 +34,6 @@ def settings(horizon: int, stocks: bool, every: bool) -> list[str]:
             *([] if stocks or every else ["series.columns=OT"])]
 
 
-def measured(data: str, horizon: int, stocks: bool, every: bool) -> tuple[dict, float]:
-    """What the test set says of a run, and the seconds it was trained."""
-    from keras_s2s import workflow
-    from keras_s2s.presets import PRESETS
-
-    config = PRESETS["forecast"][1].set([f"data.train={data}", *settings(horizon, stocks, every)])
-    with tempfile.TemporaryDirectory() as folder:
-        run = workflow.open_run(Path(folder) / "run", config, False)
-        workflow.prepare_corpus(run)
-        workflow.prepare_assets(run)
-        begun = time.perf_counter()
-        workflow.train(run, False)
-        seconds = time.perf_counter() - begun
-        workflow.evaluate(run)
-        return run.metrics()["test"], seconds
-
-
 def main() -> int:
     from keras_s2s.scoring.series import LAST, verdict
 
@@ -64,7 +48,9 @@ def main() -> int:
     stocks = "stock" in Path(arguments.data).name.lower()
     lines, verdicts = [], []
     for horizon in arguments.horizons or ((1, 5, 20) if stocks else PUBLISHED):
-        row, seconds = measured(arguments.data, horizon, stocks, arguments.every)
+        chosen = [f"data.train={arguments.data}", *settings(horizon, stocks, arguments.every)]
+        with tempfile.TemporaryDirectory() as folder:
+            row, seconds = tested(Path(folder) / "run", "forecast", chosen)
         shown = [f"{part['mse']:.4f}/{part['mae']:.4f}" for part in (row, *row["naive"].values())]
         published = () if stocks else (PUBLISHED_OF_ALL if arguments.every else PUBLISHED).get(horizon, ())
         lines.append("".join(f"{cell:>16}" for cell in (horizon, *shown, *published, f"{seconds:.0f}")))

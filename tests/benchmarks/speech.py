@@ -13,13 +13,14 @@ import argparse
 import os
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import numpy as np  # noqa: E402
+
+from tests.benchmarks.training import tested  # noqa: E402
 
 WORDS = "zero one two three four five six seven eight nine".split()
 RATE = 8000
@@ -106,20 +107,9 @@ class Nearest:
         return " ".join(self.digit(samples[a * hop:b * hop]) for a, b in zip(edges[::2], edges[1::2]) if b - a > 12)
 
 
-def measured(path: Path, sets: dict[str, Path], part: str, extra: list[str]) -> tuple[dict, float]:
-    """A run of the preset; what its test set says, and the seconds of training."""
-    from keras_s2s import workflow
-    from keras_s2s.presets import PRESETS
-
-    config = PRESETS["speech"][1].set([*PARTS[part], *(f"data.{name}={file}" for name, file in sets.items()), *extra])
-    run = workflow.open_run(path, config, False)
-    workflow.prepare_corpus(run)
-    workflow.prepare_assets(run)
-    begun = time.perf_counter()
-    workflow.train(run, False)
-    seconds = time.perf_counter() - begun
-    workflow.evaluate(run)
-    return run.metrics()["test"], seconds
+def chosen(part: str, sets: dict[str, Path], extra: list[str]) -> list[str]:
+    """The settings of a part's run, the first ones giving way to the last."""
+    return [*PARTS[part], *(f"data.{name}={file}" for name, file in sets.items()), *extra]
 
 
 def naive(path: Path, digits: Path, how: str) -> float:
@@ -163,13 +153,13 @@ def line(name: str, row: dict, wer: float, seconds: float) -> str:
 
 
 def digits(work: Path, found: dict, sets: dict[str, Path], extra: list[str]) -> list[str]:
-    row, seconds = measured(work / "digits", sets, "digits", extra)
+    row, seconds = tested(work / "digits", "speech", chosen("digits", sets, extra))
     return [line("digits, recordings 5-9", row, naive(work / "digits", work / "digits", "digit"), seconds)]
 
 
 def strings(work: Path, found: dict, sets: dict[str, Path], extra: list[str]) -> list[str]:
     made = {name: composed(work / "composed", name, speakers) for name, speakers in found.items()}
-    row, seconds = measured(work / "strings", made, "strings", extra)
+    row, seconds = tested(work / "strings", "speech", chosen("strings", made, extra))
     wer = naive(work / "strings", work / "digits", "string") if (work / "digits").exists() else float("nan")
     return [line("strings of 3 to 7 digits", row, wer, seconds)]
 
@@ -181,7 +171,7 @@ def speakers(work: Path, found: dict, sets: dict[str, Path], extra: list[str]) -
         parts["train"] = merged(parts["train"], parts["test"])
         parts["test"] = {speaker: merged(*({speaker: of[speaker]} for of in found.values()))[speaker]}
         made = {name: listed(work / f"{speaker}-{name}.tsv", of) for name, of in parts.items()}
-        row, seconds = measured(work / f"without-{speaker}", made, "speakers", extra)
+        row, seconds = tested(work / f"without-{speaker}", "speech", chosen("speakers", made, extra))
         wer = naive(work / f"without-{speaker}", work / f"without-{speaker}", "digit")
         lines.append(line(f"digits of {speaker}, left out", row, wer, seconds))
         errors, naives, total = errors + row["wer"] * row["sentences"], naives + wer * row["sentences"], total + row["sentences"]

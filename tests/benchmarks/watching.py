@@ -16,12 +16,14 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from tests.benchmarks.training import trained  # noqa: E402
+
 LIMIT = 2.0  # percent
 METHODS = ("__init__", "on_train_begin", "on_epoch_begin", "on_train_batch_begin", "on_train_batch_end", "on_epoch_end",
            "on_train_end")
 
 
-def measured(spent: Counter) -> None:
+def watched(spent: Counter) -> None:
     """Makes TensorBoard's methods add their seconds to `spent`."""
     from keras_s2s.watch import TensorBoard
 
@@ -46,20 +48,12 @@ def main() -> int:
     parser.add_argument("--set", nargs="+", default=[])
     arguments = parser.parse_args()
 
-    from keras_s2s import workflow
-    from keras_s2s.presets import PRESETS
-
     spent: Counter = Counter()
-    measured(spent)
+    watched(spent)
     data = [f"data.train={arguments.data}"] if arguments.data else []
-    config = PRESETS[arguments.preset][1].set([f"train.epochs={arguments.epochs}", *data, *arguments.set])
     with tempfile.TemporaryDirectory() as folder:
-        run = workflow.open_run(Path(folder) / "run", config, False)
-        workflow.prepare_corpus(run)
-        workflow.prepare_assets(run)
-        begun = time.perf_counter()
-        workflow.train(run, False)
-        whole = time.perf_counter() - begun
+        settings = [f"train.epochs={arguments.epochs}", *data, *arguments.set]
+        _, whole = trained(Path(folder) / "run", arguments.preset, settings)
     watching = sum(spent.values())
     for name in METHODS:
         print(f"{name:<22}{spent[name]:>8.2f} s")
