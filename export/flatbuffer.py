@@ -30,9 +30,8 @@ def read(content: bytes) -> Any:
     return schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(content, 0))
 
 
-def operations(content: bytes) -> dict[str, int]:
+def operations(model: Any) -> dict[str, int]:
     """How often each operation stands in the file; one that is not built in is called "CUSTOM:" and its name."""
-    model = read(content)
     counts: collections.Counter[str] = collections.Counter()
     for graph in model.subgraphs:
         for operator in graph.operators or []:
@@ -42,22 +41,21 @@ def operations(content: bytes) -> dict[str, int]:
     return dict(sorted(counts.items()))
 
 
-def require_builtins(content: bytes) -> None:
+def require_builtins(model: Any) -> None:
     """Raises ValueError unless all is built in and without state, and the border is of types that all runtimes know."""
     stateful = ("CUSTOM", "VAR_HANDLE", "READ_VARIABLE", "CALL_ONCE")
-    foreign = [name for name in operations(content) if name.startswith(stateful)]
+    foreign = [name for name in operations(model) if name.startswith(stateful)]
     require(not foreign, "a phone file may hold built-in operations and constants only; this one also has "
             f"{', '.join(foreign)}. That is a fault of the export: please report it with the run's config.json.")
-    for name, signature in signatures(content).items():
+    for name, signature in signatures(model).items():
         for argument, (kind, shape) in {**signature.inputs, **signature.outputs}.items():
             require(kind in BORDER_TYPES and min(shape, default=1) > 0,
                     f"the border of a phone file may be {', '.join(BORDER_TYPES)} in fixed shapes; {name}'s {argument!r} is "
                     f"{kind} {shape}. That is a fault of the export: please report it with the run's config.json.")
 
 
-def signatures(content: bytes) -> dict[str, Signature]:
+def signatures(model: Any) -> dict[str, Signature]:
     """The file's signatures by name."""
-    model = read(content)
     found = {}
     for signature in model.signatureDefs:
         tensors = model.subgraphs[signature.subgraphIndex].tensors
@@ -67,17 +65,15 @@ def signatures(content: bytes) -> dict[str, Signature]:
     return found
 
 
-def constant_bytes(content: bytes) -> int:
+def constant_bytes(model: Any) -> int:
     """Bytes of all weights, with the scales and zero points that int8 needs, and tables."""
-    model = read(content)
     parts = {values.tobytes() for graph in model.subgraphs for tensor in graph.tensors if tensor.quantization is not None
              for values in (tensor.quantization.scale, tensor.quantization.zeroPoint) if values is not None}
     return sum(len(buffer.data) for buffer in model.buffers if buffer.data is not None) + sum(map(len, parts))
 
 
-def smallest_runtime(content: bytes) -> str:
+def smallest_runtime(model: Any) -> str:
     """The oldest TensorFlow Lite runtime that knows every operation in its version, as the converter noted it; "" if not."""
-    model = read(content)
     for entry in model.metadata or []:
         if entry.name == b"min_runtime_version":
             return bytes(model.buffers[entry.buffer].data).rstrip(b"\0").decode()

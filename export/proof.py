@@ -55,10 +55,11 @@ class Proof:
         lying = candidate(self.run.export, quantize)
         write_whole(lying, content)
         try:
+            model = flatbuffer.read(content)
             entry = {"quantize": quantize, **self.measure(lying), "bytes": len(content),
-                     "constant_bytes": flatbuffer.constant_bytes(content), "operations": flatbuffer.operations(content),
-                     "smallest_runtime": flatbuffer.smallest_runtime(content),
-                     "signatures": {name: found._asdict() for name, found in flatbuffer.signatures(content).items()}}
+                     "constant_bytes": flatbuffer.constant_bytes(model), "operations": flatbuffer.operations(model),
+                     "smallest_runtime": flatbuffer.smallest_runtime(model),
+                     "signatures": {name: found._asdict() for name, found in flatbuffer.signatures(model).items()}}
             problem = self.problem(entry, quantize, max_drop)
             if not problem:
                 lying.replace(self.run.export / FILES[quantize])

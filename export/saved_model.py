@@ -50,43 +50,33 @@ N_BEST = 5  # hypotheses of translate_n_best, unless the run's own beam is wider
 ADDED: dict[str, dict[str, Callable]] = {"complete": {"suggest": lambda predictor: Completer(predictor).suggest}}
 
 
-class Served(tf.Module):
-    """What is exported: two predictors and the two halves of their model."""
-
-    def __init__(self, predictor: Predictor):
-        super().__init__()
-        beams = max(N_BEST, predictor.search.beam_size)
-        self.added = {name: made(predictor) for name, made in ADDED.get(predictor.model.source.command, {}).items()}
-        self.best, self.n_best = predictor, predictor.with_search(beam_size=beams, n_best=beams, temperature=0.0)
-
-    def signatures(self) -> dict[str, Any]:
-        """Concrete functions by name."""
-        model = self.best.model
-        raw, verb, target_in = model.source.signature, model.source.verb, model.target.input()
-        units, names = model.config.model.units, model.decoder.state_names
-        state = {name: tf.TensorSpec([None, units], tf.float32, name=name) for name in names}
-        memory = {} if model.decoder.attention is None else {
-            "outputs": tf.TensorSpec([None, None, units], tf.float32, name="outputs"),
-            "mask": tf.TensorSpec([None, None], tf.bool, name="mask")}
-        given = tf.TensorSpec([None, *target_in.shape[2:]], target_in.dtype, name="target_in")
-        step = tf.function(lambda target_in, **given: decode_step(model, target_in, given), autograph=False)
-        best = _named(self.answer, raw)
-        return {"serving_default": best, verb: best, f"{verb}_n_best": _named(self.answer_n_best, raw),
-                **{name: _named(function, raw) for name, function in self.added.items()},
-                "encode": _named(lambda given: encode(model, given), raw),
-                "decode_step": step.get_concrete_function(target_in=given, **state, **memory)}
-
-    def answer(self, raw: tf.Tensor) -> dict[str, tf.Tensor]:
-        found = self.best.answer(raw, tf.zeros([2], tf.int32))
-        return {name: value[:, 0] for name, value in found.items()}
-
-    def answer_n_best(self, raw: tf.Tensor) -> dict[str, tf.Tensor]:
-        return self.n_best.answer(raw, tf.zeros([2], tf.int32))
+def signatures(predictor: Predictor) -> dict[str, Any]:
+    """Concrete functions by name."""
+    model, beams = predictor.model, max(N_BEST, predictor.search.beam_size)
+    n_best = predictor.with_search(beam_size=beams, n_best=beams, temperature=0.0)
+    raw, verb, target_in = model.source.signature, model.source.verb, model.target.input()
+    units, names = model.config.model.units, model.decoder.state_names
+    state = {name: tf.TensorSpec([None, units], tf.float32, name=name) for name in names}
+    memory = {} if model.decoder.attention is None else {
+        "outputs": tf.TensorSpec([None, None, units], tf.float32, name="outputs"),
+        "mask": tf.TensorSpec([None, None], tf.bool, name="mask")}
+    given = tf.TensorSpec([None, *target_in.shape[2:]], target_in.dtype, name="target_in")
+    step = tf.function(lambda target_in, **given: decode_step(model, target_in, given), autograph=False)
+    best = _named(lambda given: {name: value[:, 0] for name, value in answers(predictor, given).items()}, raw)
+    return {"serving_default": best, verb: best, f"{verb}_n_best": _named(lambda given: answers(n_best, given), raw),
+            **{name: _named(made(predictor), raw) for name, made in ADDED.get(model.source.command, {}).items()},
+            "encode": _named(lambda given: encode(model, given), raw),
+            "decode_step": step.get_concrete_function(target_in=given, **state, **memory)}
 
 
 def _named(function: Callable, raw: tf.TensorSpec) -> Any:
     """A function of one argument, which is called what the source calls it."""
     return tf.function(lambda **given: function(given[raw.name]), autograph=False).get_concrete_function(**{raw.name: raw})
+
+
+def answers(predictor: Predictor, raw: tf.Tensor) -> dict[str, tf.Tensor]:
+    """Raw sources -> answers [B, K]; where the run samples, those of one seed."""
+    return predictor.answer(raw, tf.zeros([2], tf.int32))
 
 
 def encode(model: EncoderDecoder, raw: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -104,12 +94,18 @@ def decode_step(model: EncoderDecoder, target_in: tf.Tensor, given: dict[str, tf
     return {"logits": logits, **dict(zip(names, state))}
 
 
+def save(predictor: Predictor, path: Path) -> None:
+    """Writes a SavedModel into that folder."""
+    module = tf.Module()
+    module.resources = predictor.model.tracked  # the predictor itself has a function too, which would be traced and saved
+    tf.saved_model.save(module, str(path), signatures=signatures(predictor))
+
+
 def export(run: Run) -> Path:
     """Writes RUN/export/saved_model, whole or not at all; returns its path."""
     path, temporary = run.export / "saved_model", run.export / f".saved_model.{os.getpid()}"
-    module = Served(load(run.path))
     try:
-        tf.saved_model.save(module, str(temporary), signatures=module.signatures())
+        save(load(run.path), temporary)
         shutil.rmtree(path, ignore_errors=True)
         os.replace(temporary, path)
     finally:

@@ -173,7 +173,7 @@ def convert(phone: Phone, quantize: list[str]) -> dict[str, bytes]:
                 "int8": lambda: _convert(folder, list(signatures), [tf.lite.Optimize.DEFAULT])}
         made = {name: flatbuffer.compact(ways[name]()) for name in quantize}
     for content in made.values():
-        flatbuffer.require_builtins(content)
+        flatbuffer.require_builtins(flatbuffer.read(content))
     return made
 
 
@@ -181,6 +181,7 @@ def _convert(folder: str, signatures: list[str], optimizations: list[Any]) -> by
     converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=signatures)
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
     converter.optimizations = optimizations
+    converter.exclude_conversion_metadata = True  # slow to add; report.json tells versions
     try:
         with quiet():
             return converter.convert()

@@ -117,7 +117,7 @@ class WordsTokenizing(LookedUp):
 
     def __init__(self, tokenizer: Tokenizer, max_bytes: int):
         super().__init__(tokenizer, max_bytes)
-        self.pages, self.letters = _letters(tokenizers.Words)
+        self.pages, self.letters = _letters()
 
     def begins(self, text: Tidy, emitted: text_ops.Emitted) -> tf.Tensor:
         code = tf.maximum(text.codes, 0)
@@ -129,14 +129,12 @@ class WordsTokenizing(LookedUp):
         return tf.scatter_nd(starts[:, None], tf.ones_like(starts), [emitted.data.shape[0] + 1])[:-1] > 0
 
 
-def _letters(words: type[tokenizers.Words]) -> tuple[np.ndarray, np.ndarray]:
-    """Which code points run together into words, asked of the tokenizer itself: page of each 256 [4352], pages [P * 256]."""
-    codes = np.array([code for code in range(0x110000) if not 0xD800 <= code < 0xE000])
-    probes = np.char.add("a", codes.astype(np.uint32).view("<U1"))
-    joined = words.split(tf.constant(np.char.encode(probes, "utf-8"))).row_lengths().numpy() == 1
-    joined &= codes > 0x20
+def _letters() -> tuple[np.ndarray, np.ndarray]:
+    """Which code points run together into words, by the tokenizer's expression: page of each 256 [4352], pages [P * 256]."""
+    codes = np.concatenate([np.arange(0x21, 0xD800), np.arange(0xE000, 0x110000)]).astype(np.int32)  # no surrogates
+    probes = tf.strings.unicode_encode(tf.stack([tf.fill(codes.shape, ord("a")), codes], 1), "UTF-8")
     table = np.zeros(0x110000, np.uint8)
-    table[codes] = joined
+    table[codes] = tf.strings.regex_full_match(probes, tokenizers.WORD)
     pages, of_page = np.unique(table.reshape(-1, 256), axis=0, return_inverse=True)
     return of_page.reshape(-1).astype(np.int32), pages.reshape(-1)
 

@@ -34,7 +34,7 @@ class Completion(NamedTuple):
     rest: str  # the most likely continuation
 
 
-class Completer(tf.Module):
+class Completer:
     """A predictor that also suggests words.
 
     Args:
@@ -46,7 +46,6 @@ class Completer(tf.Module):
     """
 
     def __init__(self, predictor: Predictor, count: int = SUGGESTED):
-        super().__init__(name="completer")
         predictor.require("translate")
         require(predictor.config.data.corpus == "sentences", "only a run of sentences completes them; this one learnt from "
                 "pairs. Use: keras-s2s translate, or train with --preset next-word on plain text.")

@@ -29,7 +29,7 @@ LOOKED_AT = 65536  # the same, once for each beam: what Bahdanau's attention mak
 SIDE_BY_SIDE = 2  # batches answered at once: where one goes step by step on a single core, the other has what is left
 
 
-class Predictor(tf.Module):
+class Predictor:
     """A trained encoder-decoder that answers.
 
     Args:
@@ -44,15 +44,12 @@ class Predictor(tf.Module):
     """
 
     def __init__(self, model: EncoderDecoder, search: Search | None = None, lexicon: Lexicon | None = None):
-        super().__init__(name="predictor")
         self.model = model
         self.search = search or model.config.search
         self.lexicon: Any = lexicon
         require_listable(model.config, self.search)
         require(not self.search.shortlist or lexicon is not None, "`search.shortlist` needs a trained run, from whose training "
                 "set it is learned: keras_s2s.load(RUN).")
-        # Tracked, so that variables and tables travel with the predictor into a SavedModel.
-        self.resources = model.tracked
         self._answer = tf.function(self.answer, input_signature=[model.source.signature, tf.TensorSpec([2], tf.int32)],
                                    autograph=False)
 

@@ -55,7 +55,7 @@ def test_every_way_to_forecast_is_built_of_what_phones_have(settings, tmp_path):
     predictor = Predictor(EncoderDecoder(config, SeriesSource.fit(config, [WAVES]), SeriesTarget.fit(config, [WAVES])))
     phone = Phone(predictor)
     content = convert(phone, ["none"])["none"]
-    flatbuffer.require_builtins(content)
+    flatbuffer.require_builtins(flatbuffer.read(content))
     (tmp_path / "model.tflite").write_bytes(content)
     sources, _ = windows()
     found, _, _ = series_parity.forecasts(tmp_path / "model.tflite", map(phone.input.feed, sources))

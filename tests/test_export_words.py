@@ -72,7 +72,7 @@ def test_every_vocabulary_suggests_on_a_phone(kind, more):
     predictor = Predictor(build("data.corpus=sentences", f"data.source_tokenizer={kind}", f"data.target_tokenizer={kind}", more,
                                 pairs=[(text, text) for text in SOURCES_OF]))
     content = convert(Suggesting(predictor, Sizes(words=3)), ["none"])["none"]
-    flatbuffer.require_builtins(content)
+    flatbuffer.require_builtins(flatbuffer.read(content))
     found, wanted = PhoneFile(content).suggest("The red dog"), Completer(predictor, 3).words("The red dog")
     assert [word for word, _ in found] == [word for word, _ in wanted] and len(found) == 3
     assert [p for _, p in found] == pytest.approx([p for _, p in wanted], rel=1e-3)

@@ -75,8 +75,8 @@ def ask(path, predictor, sentences):
 def exported(request, tmp_path_factory):
     """A model with its SavedModel, and what a stranger reads from it."""
     predictor = Predictor(decided(build(*request.param.split(), "search.max_length=10")))
-    module, path = saved_model.Served(predictor), tmp_path_factory.mktemp("export") / "saved_model"
-    tf.saved_model.save(module, str(path), signatures=module.signatures())
+    path = tmp_path_factory.mktemp("export") / "saved_model"
+    saved_model.save(predictor, path)
     return predictor, ask(path, predictor, SENTENCES)
 
 
