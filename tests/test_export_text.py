@@ -11,8 +11,9 @@ from small import SOURCES_OF, TARGETS_OF
 
 from export import trie
 from export.phone_text import TextInput, TextOutput
+from export.tokenizing import WordsTokenizing
 from keras_s2s.normalize import normalize
-from keras_s2s.tokenizers import PAD, TOKENIZERS, UNK, SentencePiece
+from keras_s2s.tokenizers import PAD, TOKENIZERS, UNK, SentencePiece, Words
 
 WIDTH = 256
 RANGES = (
@@ -123,6 +124,13 @@ def test_text_of_tokens_equals_the_tokenizers(tokenizer):
         wanted = tokenizer.detokenize(tf.RaggedTensor.from_tensor(tf.constant(ids[None], tf.int32))).numpy()[0]
         if not found["truncated"][0]:
             assert bytes(found["text"][0, :found["length"][0]]) == wanted
+
+
+def test_letters_are_what_the_tokenizer_of_words_runs_together():
+    codes = [code for code in (*range(0x21, 0x10000), *range(0x10000, 0x110000, 5)) if not 0xD800 <= code < 0xE000]
+    found = WordsTokenizing(Words.train(["naïve café"], 0), WIDTH)
+    said = [found.letters[256 * found.pages[code // 256] + code % 256] for code in codes]
+    np.testing.assert_array_equal(said, Words.split(tf.constant([f"a{chr(code)}" for code in codes])).row_lengths() == 1)
 
 
 def test_sentencepiece_equals_its_library_on_20000_random_strings(pieces):
