@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import gc
 import os
 import signal
 import sys
@@ -120,6 +121,7 @@ def guarded(work: Callable[[], Any], go_on: str = "") -> int:
         go_on: the command that goes on where a signal ended this one.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    gc.set_threshold(50_000)  # TensorFlow makes objects by the million that stay; to look through them is a tenth of a start
     try:
         with broken_off():
             return work() or 0

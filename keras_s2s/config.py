@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import json
 import typing
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -268,14 +270,17 @@ class Config:
                 f"the configuration must be of format {FORMAT}; got "
                 f"{tree.get('format') if isinstance(tree, dict) else type(tree).__name__!r}. "
                 "It was written by another version of keras_s2s: train again, or install that version.")
-        sections = typing.get_type_hints(cls)
+        sections = _types(cls)
         return cls(**{name: _section(name, kind, tree.get(name, {})) for name, kind in sections.items()})
+
+
+_types: Callable[[Any], dict[str, Any]] = functools.cache(typing.get_type_hints)  # which compiles annotations anew each time
 
 
 def settings() -> dict[str, Any]:
     """Every setting's full name, "section.field", and its type."""
-    return {f"{section}.{name}": kind for section, cls in typing.get_type_hints(Config).items()
-            for name, kind in typing.get_type_hints(cls).items()}
+    return {f"{section}.{name}": kind for section, cls in _types(Config).items()
+            for name, kind in _types(cls).items()}
 
 
 def parse_value(name: str, kind: Any, text: str) -> Any:
@@ -294,7 +299,7 @@ def parse_value(name: str, kind: Any, text: str) -> Any:
 def _section(name: str, kind: Any, tree: Any) -> Any:
     """Builds one section from its JSON object, checking each value's type."""
     require(isinstance(tree, dict), f"section {name!r} of the configuration must be an object; got {type(tree).__name__}.")
-    types = typing.get_type_hints(kind)
+    types = _types(kind)
     values = {}
     for key, value in tree.items():
         require(key in types, f"there is no setting '{name}.{key}' in this version of keras_s2s.")

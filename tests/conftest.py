@@ -1,6 +1,7 @@
 """What the tests share: quiet TensorFlow, a clean state of Keras, one small trained run."""
 
 import fcntl
+import gc
 import os
 import shutil
 import signal
@@ -10,6 +11,7 @@ from pathlib import Path
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # begun by a shell's &; the trainings that tests interrupt would ignore it too
     signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+gc.set_threshold(50_000)  # as cli.guarded does
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # export/ and train.py lie in the checkout, not in the wheel
 
 import pytest  # noqa: E402
