@@ -88,6 +88,8 @@ def export(run: Run, quantize: Sequence[str] = ("int8",), sizes: Sizes = Sizes()
         (run.export / FILES[name]).unlink(missing_ok=True)  # from other weights, maybe
     predictor = load(run.path)
     phone = Phone(predictor, sizes)
+    if predictor.search.analogy:
+        say("note: what is exported answers by the model alone, without the training pairs (search.analogy)")
     say(f"converting to {', '.join(FILES[name] for name in quantize)}")
     made = convert(phone, list(quantize))
     proof = PROOFS[run.config.data.target](run, phone, predictor)
@@ -134,7 +136,8 @@ class TextProof(Proof):
         served = _loaded(self.served())
         texts, keras = _served(served.signatures, self.source, self.pairs.sources), self.pairs.keras
         if predictor.search != self.search:
-            keras = [answer.texts[0] for answer in predictor.predict(self.pairs.sources)]
+            alone = predictor.with_search(analogy=0.0)
+            keras = [answer.texts[0] for answer in alone.predict(self.pairs.sources)]
         compared = self.compare(texts, keras, self.pairs.references, self.pairs.sources)
         self.tree["saved_model"] = compared | self.added.saved_model(served.signatures)
         if compared["identical"] < SERVED_ALIKE * len(texts):

@@ -69,9 +69,10 @@ class Sizes:
             require(low <= value <= high, f"--{name.replace('_', '-')} must be between {low} and {high}; got {value}.")
 
     def search(self, run: Search) -> Search:
-        """The file's greedy search, from the run's settings, among all tokens."""
+        """The file's greedy search, from the run's settings, among all tokens and by scores alone."""
         guard = run.no_repeat_ngram if self.no_repeat_ngram is None else self.no_repeat_ngram
-        return dataclasses.replace(run, beam_size=1, n_best=1, temperature=0.0, no_repeat_ngram=guard, shortlist=0)
+        return dataclasses.replace(run, beam_size=1, n_best=1, temperature=0.0, no_repeat_ngram=guard, shortlist=0,
+                                   analogy=0.0)
 
 
 class Phone(tf.Module):

@@ -168,6 +168,7 @@ class Search:
     early_stopping: bool = True  # beam search: end where none that goes on would rank if it ended next; false: where none can
     no_repeat_ngram: int = 0  # never say the same n tokens twice; 0: off
     shortlist: int = 0  # answer with the target tokens most likely for each source token, so many, not with all; 0: with all
+    analogy: float = 0.0  # added to scores of a beam for each token that training pairs say whose sources begin or end alike
     max_length: int = 200  # tokens of an answer at most
     max_length_ratio: float = 2.0  # and at most this many times the source's tokens, plus 10
     temperature: float = 0.0  # above 0: sample instead of searching
@@ -176,7 +177,7 @@ class Search:
 
     def __post_init__(self) -> None:
         for name, low, high in (("beam_size", 1, 100), ("length_penalty", 0, 5), ("no_repeat_ngram", 0, 20),
-                                ("shortlist", 0, MOST_LISTED)):
+                                ("shortlist", 0, MOST_LISTED), ("analogy", 0, 100)):
             between("search", name, getattr(self, name), low, high)
         for name, low in (("n_best", 1), ("max_length", 1), ("max_length_ratio", 0), ("temperature", 0), ("top_k", 0)):
             between("search", name, getattr(self, name), low)

@@ -28,7 +28,7 @@ class Corpus:
     Attributes:
         suffix: of the file of a set in the run's data/.
         beside: of the files that belong to it.
-        textual: whether both sides are text, which teachers and shortlists need.
+        textual: whether both sides are text, which teachers, shortlists and analogies need.
     """
 
     suffix = ".tsv"
@@ -168,7 +168,8 @@ def corpus_of(config: Config) -> Any:
     return registry.load(corpus_entry(config).kind)
 
 
-def require_listable(config: Config, search: Search) -> None:
-    """Raises ValueError where a search asks for a shortlist of what is no text."""
-    require(not search.shortlist or corpus_of(config).textual, "`search.shortlist` needs text on both sides; this run reads "
-            f"{config.data.source} and says {config.data.target}. Leave it 0.")
+def require_texts(config: Config, search: Search) -> None:
+    """Raises ValueError where a search asks for what only a run of texts has: a shortlist, analogies."""
+    for name in ("shortlist", "analogy"):
+        require(not getattr(search, name) or corpus_of(config).textual, f"`search.{name}` needs text on both sides; this run "
+                f"reads {config.data.source} and says {config.data.target}. Leave it 0.")

@@ -57,7 +57,7 @@ def _answer(teachers: Sequence[str], rows: Rows, taught: Path, done: int) -> Non
     """Answers the rows from number `done` on, and writes them down chunk by chunk."""
     from keras_s2s.ensemble import load_together
 
-    predictor = load_together(teachers).with_search(beam_size=BEAMS, temperature=0.0, shortlist=0)
+    predictor = load_together(teachers).with_search(beam_size=BEAMS, temperature=0.0, shortlist=0, analogy=0.0)
     bar = Bar("the teacher answers", len(rows), done, unit=" sources")
     with open(taught, "ab") as file:
         for start in range(done, len(rows), TOGETHER):

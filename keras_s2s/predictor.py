@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_s2s.config import Config, Search, require
-from keras_s2s.corpora import require_listable
+from keras_s2s.corpora import require_texts
 from keras_s2s.media import Item, decoded
 from keras_s2s.model import EncoderDecoder
 from keras_s2s.pipeline import by_length
@@ -35,10 +35,10 @@ class Predictor:
     Args:
         model: the encoder-decoder, or several as an `Ensemble`.
         search: how answers are found; the run's own settings where not given.
-        lexicon: what a shortlist (`search.shortlist`) is taken from.
+        lexicon: what a shortlist (`search.shortlist`) and analogies (`search.analogy`) are taken from.
 
     Raises:
-        ValueError: a shortlist of what is no text, or without a lexicon.
+        ValueError: a shortlist or analogies of what is no text, or without a lexicon.
 
     Call: raw sources [B] -> what `Target.render` gives, such as {"text": [B, K] strings, "score": [B, K] float32}.
     """
@@ -47,9 +47,10 @@ class Predictor:
         self.model = model
         self.search = search or model.config.search
         self.lexicon: Any = lexicon
-        require_listable(model.config, self.search)
-        require(not self.search.shortlist or lexicon is not None, "`search.shortlist` needs a trained run, from whose training "
-                "set it is learned: keras_s2s.load(RUN).")
+        require_texts(model.config, self.search)
+        for name in ("shortlist", "analogy"):
+            require(not getattr(self.search, name) or lexicon is not None, f"`search.{name}` needs a trained run, from whose "
+                    "training set it is learned: keras_s2s.load(RUN).")
         self._answer = tf.function(self.answer, input_signature=[model.source.signature, tf.TensorSpec([2], tf.int32)],
                                    autograph=False)
 
@@ -96,6 +97,10 @@ class Predictor:
         Returns:
             what `Target.answers` makes of each.
         """
+        if self.search.analogy:
+            found = self._beam.predict(raws, progress, seed)
+            return [self.lexicon.analogies.ranked(raw, answer, self.search.analogy, self.search.n_best)
+                    for raw, answer in zip(raws, found)]
         source, target = self.model.source, self.model.target
         sizes = source.sizes(raws)
         answers = [target.nothing(self.search) for _ in raws] if (sizes == 0).any() else [None] * len(raws)
@@ -116,6 +121,11 @@ class Predictor:
                 if progress:
                     progress(len(rows))
         return answers
+
+    @functools.cached_property
+    def _beam(self) -> Predictor:
+        """What gives all hypotheses of a beam, by their scores alone."""
+        return self.with_search(n_best=self.search.beam_size, analogy=0.0)
 
     def translate(self, sentences: Sequence[str], **settings: Any) -> list[str]:
         """The best translation of each sentence.

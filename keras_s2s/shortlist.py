@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from keras_s2s.analogy import Analogies
 from keras_s2s.config import MOST_LISTED
 from keras_s2s.files import write_whole
 from keras_s2s.rows import CorpusError
@@ -36,7 +37,7 @@ ROWS, LINKS = 256, 10_000_000  # looked at together; counted together
 
 
 class Lexicon:
-    """What is known of a run's tokens, learned from its training set when it is first asked.
+    """What a run's training set tells a search, learned when it is first asked: of tokens, and of whole pairs.
 
     Args:
         path: where it is kept.
@@ -66,14 +67,29 @@ class Lexicon:
             write_whole(self.path, lambda output: np.save(output, table))
         return table
 
-    def _chunks(self):
-        """Tokens of pairs of the training set: padded arrays of both sides, some rows at a time."""
+    @functools.cached_property
+    def analogies(self) -> Analogies:
+        """Of all pairs; memory grows with their number.
+
+        Raises:
+            CorpusError: the training set is not there.
+        """
+        rows = self._rows("analogies (`search.analogy`) are")
+        return Analogies(((source.decode(), target.decode()) for source, target in rows),
+                         self.target.config.data.target_tokenizer == "words")
+
+    def _rows(self, what: str) -> Any:
         try:
             rows = self.training_set()
         except CorpusError as why:
-            raise CorpusError(f"a shortlist (`search.shortlist`) is learned from the run's training set: {why}") from None
+            raise CorpusError(f"{what} learned from the run's training set: {why}") from None
         if not len(rows):
-            raise CorpusError("a shortlist (`search.shortlist`) is learned from the run's training set, which holds no pairs.")
+            raise CorpusError(f"{what} learned from the run's training set, which holds no pairs.")
+        return rows
+
+    def _chunks(self):
+        """Tokens of pairs of the training set: padded arrays of both sides, some rows at a time."""
+        rows = self._rows("a shortlist (`search.shortlist`) is")
         chosen = range(0, len(rows), -(-len(rows) // SAMPLE))
         bar = Bar("learning a shortlist", len(chosen), unit=" pairs")
         for start in range(0, len(chosen), ROWS):

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_s2s.config import Config
-from keras_s2s.corpora import corpus_of, require_listable
+from keras_s2s.corpora import corpus_of, require_texts
 from keras_s2s.distilling import require_teachers
 from keras_s2s.run import MAY_CHANGE, Run, RunError, build, load
 from keras_s2s.scoring import scoring_of
@@ -29,7 +29,7 @@ def open_run(path: Path, config: Config, resume: bool) -> Run:
         LockedError: another process trains there.
     """
     scoring_of(config).require_monitor(config.train.monitor)
-    require_listable(config, config.search)
+    require_texts(config, config.search)
     if not resume:
         if config.data.teacher:
             require_teachers(config)

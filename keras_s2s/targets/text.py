@@ -24,7 +24,7 @@ class Answer(NamedTuple):
     """The K best answers to one source."""
 
     texts: list[str]
-    scores: list[float]  # log-probability / length penalty, the best first
+    scores: list[float]  # log-probability / length penalty, and what `search.analogy` adds; the best first
 
     @property
     def best(self) -> str:

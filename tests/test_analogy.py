@@ -1,0 +1,167 @@
+"""analogy.py: of a beam's hypotheses the one is liked that goes along with training pairs whose sources look alike."""
+
+import json
+import random
+import shutil
+
+import pytest
+import tensorflow as tf
+from small import NAMED, finish, write_tsv
+
+import keras_s2s
+from export import parity, saved_model
+from export.tflite import Sizes
+from keras_s2s import analogy, cli, workflow
+from keras_s2s.analogy import Analogies
+from keras_s2s.presets import PRESETS
+from keras_s2s.rows import CorpusError
+from keras_s2s.run import Run
+from keras_s2s.targets.text import Answer
+
+SPOKEN = [("NORMAL", "N AO R M AH L"), ("ABNORMAL", "AE B N AO R M AH L"), ("ABNORMALITY", "AE B N AO R M AE L AH T IY"),
+          ("ABSENT", "AE B S AH N T"), ("ABSENT", "AH B S EH N T"), ("BADLY", "B AE D L IY"), ("MADLY", "M AE D L IY")]
+
+
+def test_points_are_those_of_the_definition_counted_by_hand():
+    known = Analogies(SPOKEN, words=True)
+    right, other = "AE B N AO R M AH L IY", "AH B N AO R M AH L IY"
+    # ABNORMALLY begins like ABNORMAL (8 of 8 letters, 8 of 8 phonemes) and ABNORMALITY (8 of 11, so 8 of 10 phonemes, of which
+    # 6 agree); it ends like no other in three letters.
+    assert known.points("ABNORMALLY", [right, other]) == [(8 + 6) / 2, 0]
+    # SADLY ends like BADLY and MADLY, both of 4 letters in 5, so in 4 of 5 phonemes; nothing begins like it.
+    assert known.points("SADLY", ["S AE D L IY", "S EY D L IY", "S AE D L AY", ""]) == [4, 3, 0, 0]
+    # What was learnt from stands alone, in each way it is said, from both sides.
+    assert known.points("ABSENT", ["AE B S AH N T", "AH B S EH N T", "AE B S EH N T"]) == [12, 12, 3 + 5]
+    assert known.points("XY", ["AE B"]) == known.points("", [""]) == [0]
+
+
+def plainly(pairs, source, text, words):
+    """The points as the definition reads: every source looked at."""
+    total = 0.0
+    for turn in (1, -1):
+        sides = {}
+        for known, target in pairs:
+            tokens = target.split() if words else list(target)
+            sides.setdefault(known[::turn], []).append(tokens[::turn])
+        own, said = source[::turn], (text.split() if words else list(text))[::turn]
+
+        def common(one, other):
+            length = 0
+            while length < min(len(one), len(other)) and one[length] == other[length]:
+                length += 1
+            return length
+
+        most = max(common(own, known) for known in sides)
+        near = [own] if own in sides else [known for known in sides if common(own, known) == most and most >= analogy.LEAST]
+        for known in near:
+            total += max(min(common(said, tokens), -(-len(tokens) * common(own, known) // len(known)))
+                         for tokens in sides[known]) / len(near)
+    return total
+
+
+@pytest.mark.parametrize("words", [True, False])
+def test_points_are_those_of_a_search_of_all_pairs(words):
+    drawn = random.Random(5)
+
+    def text(letters, most):
+        return (" " if words else "").join(drawn.choices(letters, k=drawn.randint(1, most)))
+
+    pairs = [("".join(drawn.choices("abc", k=drawn.randint(2, 9))), text("xyz", 8)) for _ in range(60)]
+    known = Analogies(pairs, words)
+    sources = ["".join(drawn.choices("abc", k=drawn.randint(1, 9))) for _ in range(150)] + [source for source, _ in pairs[:20]]
+    found = 0
+    for source in sources:
+        texts = [text("xyz", 8) for _ in range(3)]
+        points = known.points(source, texts)
+        assert points == pytest.approx([plainly(pairs, source, said, words) for said in texts])
+        found += sum(points) > 0
+    assert found > 50
+
+
+def test_of_many_neighbours_the_nearest_are_asked(monkeypatch):
+    monkeypatch.setattr(analogy, "MOST", 4)
+    known = Analogies([(f"same{letter}", "x" if letter < "m" else "y") for letter in "abcdefnopqrs"], words=False)
+    assert known.points("sameaa", ["x", "y"]) == [1, 0] and known.points("samerr", ["x", "y"]) == [0, 1]
+
+
+def test_answers_are_ranked_by_scores_and_points():
+    known = Analogies(SPOKEN, words=True)
+    answer = Answer(["AH B N AO R M AH L IY", "AE B N AO R M AH L IY", "L"], [-0.5, -1.0, -9.0])
+    assert known.ranked("ABNORMALLY", answer, 0.05, 2) == Answer(answer.texts[:2], [-0.5, -1 + 0.05 * 7])
+    assert known.ranked("ABNORMALLY", answer, 0.1, 1) == Answer(answer.texts[1:2], [pytest.approx(-1 + 0.1 * 7)])
+
+
+@pytest.fixture(scope="module")
+def run(trained, tmp_path_factory):
+    """A run that knows only some of its sentences well, and looks the others up."""
+    path = tmp_path_factory.mktemp("analogy") / "run"
+    shutil.copytree(trained, path)
+    Run(path, Run.open(path).config.set(["search.analogy=2", "search.beam_size=4"])).save_config()
+    return path
+
+
+def test_a_run_says_what_was_learnt_from_as_it_was_learnt(run):
+    """Targets of the training set are changed by a word that the model would not say by itself."""
+    by_itself = keras_s2s.load(run).with_search(analogy=0.0, n_best=4)
+    sources = [source for source, _ in NAMED[:12]]
+    beams = by_itself.predict(sources)
+    changed = run.parent / "changed"
+    shutil.copytree(run, changed)
+    with open(changed / "data" / "train.tsv", "w") as file:  # as if the second best had been learnt from
+        file.writelines(f"{source}\t{answer.texts[1]}\n" for source, answer in zip(sources, beams))
+    predictor = keras_s2s.load(changed)
+    assert predictor.translate(sources) == [answer.texts[1] for answer in beams]
+    assert predictor.translate(sources, analogy=0.0) == predictor.translate(sources, beam_size=1) == [answer.best for answer in beams]
+    found = predictor.with_search(n_best=2).predict(["", *sources])
+    assert found[0].texts == ["", ""] and [answer.texts[:1] for answer in found[1:]] == [answer.texts[1:2] for answer in beams]
+    assert all(answer.scores == sorted(answer.scores, reverse=True) and len(answer.texts) == 2 for answer in found)
+
+
+def test_an_ensemble_and_the_command_line_look_up_as_well(run, capsys, tmp_path):
+    (tmp_path / "in.txt").write_text("\n".join(source for source, _ in NAMED[:5]))
+    assert cli.main(["translate", str(run), str(tmp_path / "in.txt"), "--ensemble", str(run)]) == 0
+    assert capsys.readouterr().out.splitlines() == [target for _, target in NAMED[:5]]
+
+
+def test_exports_answer_by_the_model_alone_and_say_so(run, tmp_path, capsys):
+    path = tmp_path / "run"
+    shutil.copytree(run, path)
+    with open(path / "data" / "train.tsv", "w") as file:
+        file.writelines(f"{source}\tx\n" for source, _ in NAMED)
+    saved_model.export(Run.open(path))
+    parity.export(Run.open(path), ["none"], Sizes(max_output_bytes=256, beam_size=2))
+    assert "answers by the model alone, without the training pairs (search.analogy)" in capsys.readouterr().err
+    report = json.loads((path / "export" / "report.json").read_text())
+    file, = report["files"].values()
+    assert file["identical"] == report["sentences"] == report["saved_model"]["identical"]
+    served = tf.saved_model.load(str(path / "export" / "saved_model")).signatures["translate"]
+    alone = keras_s2s.load(path).with_search(analogy=0.0).predict([source for source, _ in NAMED[:9]])
+    assert [text.decode() for text in served(text=tf.constant([source for source, _ in NAMED[:9]]))["text"].numpy()] == [
+        answer.best for answer in alone]
+
+
+def test_training_and_its_scores_ask_what_was_learnt_from(tmp_path, monkeypatch):
+    def looked_up(self, source, answer, weight, n_best):
+        assert self.words and weight == 5 and n_best == 1 and len(answer.texts) == 5
+        return answer._replace(texts=[" ".join(self.beginning.targets[self.beginning.sources.index(source)][0])], scores=[0.0])
+
+    monkeypatch.setattr(Analogies, "ranked", looked_up)
+    data = str(write_tsv(tmp_path / "pairs.tsv", SPOKEN * 3))
+    path = finish(tmp_path / "run", PRESETS["g2p"][1].set([
+        f"data.train={data}", f"data.dev={data}", f"data.test={data}", "model.units=8", "model.embedding_dim=8", "train.epochs=1",
+        "train.parts=1", "search.analogy=5", "watch.graph=false", "watch.images=false", "watch.embeddings=false"]))
+    found = Run.open(path).metrics()
+    assert found["training"]["history"][-1]["dev_exact_match"] == found["test"]["exact_match"] == 100
+
+
+def test_what_analogies_need_is_said(run, forecaster, tmp_path):
+    path = tmp_path / "run"
+    shutil.copytree(run, path)
+    (path / "data" / "train.tsv").unlink()
+    with pytest.raises(CorpusError, match="analogies .`search.analogy`. are learned from the run's training set: the pairs in .*train.tsv' cannot be read"):
+        keras_s2s.load(path).translate(["Asha sees a big tree."])
+    assert keras_s2s.load(path).translate(["Asha sees a big tree."], analogy=0.0)
+    with pytest.raises(ValueError, match="`search.analogy` must be between 0 and 100; got -1"):
+        keras_s2s.load(path).with_search(analogy=-1.0)
+    with pytest.raises(ValueError, match="`search.analogy` needs text on both sides; this run reads series and says series"):
+        workflow.open_run(tmp_path / "other", Run.open(forecaster[0]).config.set(["search.analogy=1"]), False)
