@@ -88,8 +88,6 @@ def export(run: Run, quantize: Sequence[str] = ("int8",), sizes: Sizes = Sizes()
         (run.export / FILES[name]).unlink(missing_ok=True)  # from other weights, maybe
     predictor = load(run.path)
     phone = Phone(predictor, sizes)
-    if predictor.search.analogy:
-        say("note: what is exported answers by the model alone, without the training pairs (search.analogy)")
     say(f"converting to {', '.join(FILES[name] for name in quantize)}")
     made = convert(phone, list(quantize))
     proof = PROOFS[run.config.data.target](run, phone, predictor)
@@ -133,6 +131,8 @@ class TextProof(Proof):
     def saved_model(self, predictor: Predictor) -> None:
         if predictor.search.temperature:
             return
+        if predictor.search.analogy:
+            say("note: what is exported answers by the model alone, without the training pairs (search.analogy)")
         served = _loaded(self.served())
         texts, keras = _served(served.signatures, self.source, self.pairs.sources), self.pairs.keras
         if predictor.search != self.search:

@@ -1,6 +1,5 @@
 """analogy.py: of a beam's hypotheses the one is liked that goes along with training pairs whose sources look alike."""
 
-import json
 import random
 import shutil
 
@@ -10,7 +9,7 @@ from small import NAMED, finish, write_tsv
 
 import keras_s2s
 from export import parity, saved_model
-from export.tflite import Sizes
+from export.tflite import Phone, Sizes
 from keras_s2s import analogy, cli, workflow
 from keras_s2s.analogy import Analogies
 from keras_s2s.presets import PRESETS
@@ -91,53 +90,49 @@ def test_answers_are_ranked_by_scores_and_points():
     assert known.ranked("ABNORMALLY", answer, 0.1, 1) == Answer(answer.texts[1:2], [pytest.approx(-1 + 0.1 * 7)])
 
 
+SOURCES = [source for source, _ in NAMED[:12]]
+
+
 @pytest.fixture(scope="module")
 def run(trained, tmp_path_factory):
-    """A run that knows only some of its sentences well, and looks the others up."""
+    """A run that looks up what it answers, as if it had learnt from the second best of its own answers; and those answers."""
     path = tmp_path_factory.mktemp("analogy") / "run"
     shutil.copytree(trained, path)
+    beams = keras_s2s.load(path).with_search(beam_size=4, n_best=4).predict(SOURCES)
+    with open(path / "data" / "train.tsv", "w") as file:
+        file.writelines(f"{source}\t{answer.texts[1]}\n" for source, answer in zip(SOURCES, beams))
     Run(path, Run.open(path).config.set(["search.analogy=2", "search.beam_size=4"])).save_config()
-    return path
+    return path, [answer.texts[:2] for answer in beams]
 
 
 def test_a_run_says_what_was_learnt_from_as_it_was_learnt(run):
-    """Targets of the training set are changed by a word that the model would not say by itself."""
-    by_itself = keras_s2s.load(run).with_search(analogy=0.0, n_best=4)
-    sources = [source for source, _ in NAMED[:12]]
-    beams = by_itself.predict(sources)
-    changed = run.parent / "changed"
-    shutil.copytree(run, changed)
-    with open(changed / "data" / "train.tsv", "w") as file:  # as if the second best had been learnt from
-        file.writelines(f"{source}\t{answer.texts[1]}\n" for source, answer in zip(sources, beams))
-    predictor = keras_s2s.load(changed)
-    assert predictor.translate(sources) == [answer.texts[1] for answer in beams]
-    assert predictor.translate(sources, analogy=0.0) == predictor.translate(sources, beam_size=1) == [answer.best for answer in beams]
-    found = predictor.with_search(n_best=2).predict(["", *sources])
-    assert found[0].texts == ["", ""] and [answer.texts[:1] for answer in found[1:]] == [answer.texts[1:2] for answer in beams]
+    path, beams = run
+    predictor, best, second = keras_s2s.load(path), *map(list, zip(*beams))
+    assert predictor.translate(SOURCES) == second
+    assert predictor.translate(SOURCES, analogy=0.0) == predictor.translate(SOURCES, beam_size=1) == best
+    found = predictor.with_search(n_best=2).predict(["", *SOURCES])
+    assert found[0].texts == ["", ""] and [answer.texts[0] for answer in found[1:]] == second
     assert all(answer.scores == sorted(answer.scores, reverse=True) and len(answer.texts) == 2 for answer in found)
 
 
-def test_an_ensemble_and_the_command_line_look_up_as_well(run, capsys, tmp_path):
-    (tmp_path / "in.txt").write_text("\n".join(source for source, _ in NAMED[:5]))
-    assert cli.main(["translate", str(run), str(tmp_path / "in.txt"), "--ensemble", str(run)]) == 0
-    assert capsys.readouterr().out.splitlines() == [target for _, target in NAMED[:5]]
+def test_an_ensemble_looks_up_as_well_from_the_command_line(run, capsys, tmp_path):
+    path, beams = run
+    (tmp_path / "in.txt").write_text("\n".join(SOURCES[:9]))
+    assert cli.main(["translate", str(path), str(tmp_path / "in.txt"), "--ensemble", str(path)]) == 0
+    assert capsys.readouterr().out.splitlines() == [second for _, second in beams[:9]]
 
 
 def test_exports_answer_by_the_model_alone_and_say_so(run, tmp_path, capsys):
-    path = tmp_path / "run"
-    shutil.copytree(run, path)
-    with open(path / "data" / "train.tsv", "w") as file:
-        file.writelines(f"{source}\tx\n" for source, _ in NAMED)
-    saved_model.export(Run.open(path))
-    parity.export(Run.open(path), ["none"], Sizes(max_output_bytes=256, beam_size=2))
-    assert "answers by the model alone, without the training pairs (search.analogy)" in capsys.readouterr().err
-    report = json.loads((path / "export" / "report.json").read_text())
-    file, = report["files"].values()
-    assert file["identical"] == report["sentences"] == report["saved_model"]["identical"]
-    served = tf.saved_model.load(str(path / "export" / "saved_model")).signatures["translate"]
-    alone = keras_s2s.load(path).with_search(analogy=0.0).predict([source for source, _ in NAMED[:9]])
-    assert [text.decode() for text in served(text=tf.constant([source for source, _ in NAMED[:9]]))["text"].numpy()] == [
-        answer.best for answer in alone]
+    path, beams = shutil.copytree(run[0], tmp_path / "run"), run[1]
+    (path / "data" / "dev.tsv").write_text("".join(f"{source}\t{best}\n" for source, (best, _) in zip(SOURCES, beams)))
+    served = tf.saved_model.load(str(saved_model.export(Run.open(path)))).signatures["translate"]
+    assert [text.decode() for text in served(text=tf.constant(SOURCES))["text"].numpy()] == [best for best, _ in beams]
+    predictor = keras_s2s.load(path)
+    proof = parity.TextProof(Run.open(path), Phone(predictor, Sizes()), predictor)
+    proof.saved_model(predictor)
+    assert proof.tree["saved_model"]["identical"] == proof.tree["sentences"] == len(SOURCES)
+    assert proof.pairs.keras == predictor.translate(SOURCES, beam_size=1)
+    assert "note: what is exported answers by the model alone" in capsys.readouterr().err
 
 
 def test_training_and_its_scores_ask_what_was_learnt_from(tmp_path, monkeypatch):
@@ -155,8 +150,7 @@ def test_training_and_its_scores_ask_what_was_learnt_from(tmp_path, monkeypatch)
 
 
 def test_what_analogies_need_is_said(run, forecaster, tmp_path):
-    path = tmp_path / "run"
-    shutil.copytree(run, path)
+    path = shutil.copytree(run[0], tmp_path / "run")
     (path / "data" / "train.tsv").unlink()
     with pytest.raises(CorpusError, match="analogies .`search.analogy`. are learned from the run's training set: the pairs in .*train.tsv' cannot be read"):
         keras_s2s.load(path).translate(["Asha sees a big tree."])
