@@ -11,7 +11,7 @@ neighbour's target as the shared part is of the neighbour's source; the mean ove
 
     score  =  log-probability / length penalty  +  search.analogy * (points of the beginning + points of the ending)
 
-A source that was learnt from has itself as its only neighbour. Memory grows with the training set, which is held whole.
+A source that was learnt from is left to the model, which knows it. Memory grows with the training set, which is held whole.
 """
 
 from __future__ import annotations
@@ -81,12 +81,11 @@ class _Side:
         return {tokens: count / len(near) for tokens, count in counts.items()}
 
     def _neighbours(self, source: str) -> tuple[range, int]:
-        """Which sources have the longest beginning in common with it, and how many characters that is."""
+        """Which have the longest beginning in common with a source that is not among them, and how many characters that is."""
         place = bisect_left(self.sources, source)
-        if self.sources[place:place + 1] == [source]:
-            return range(place, place + 1), len(source)
-        shared = max((_common(source, other) for other in self.sources[max(0, place - 1):place + 1]), default=0)
-        if shared < LEAST:
+        beside = self.sources[max(0, place - 1):place + 1]
+        shared = max((_common(source, other) for other in beside), default=0)
+        if shared < LEAST or source in beside:
             return range(0), 0
         first, end = (bisect_left(self.sources, source[:shared] + last) for last in ("", LAST))
         return range(max(first, place - MOST // 2), min(end, place + MOST // 2)), shared

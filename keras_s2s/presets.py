@@ -15,11 +15,11 @@ TRANSLITERATION = Config(
     data=Data(source_tokenizer="characters", target_tokenizer="characters"),
     model=Model(units=512, attention="scaled_luong", bidirectional=True, input_dropout=0.15, dropout=0.5,
                 recurrent_dropout=0.25),
-    train=Train(epochs=12, label_smoothing=0.1, monitor="exact_match"), search=Search(beam_size=5))
+    train=Train(epochs=12, label_smoothing=0.1, monitor="exact_match"), search=Search(beam_size=5, analogy=0.4))
 
 G2P = TRANSLITERATION.set([
     "data.target_tokenizer=words", "model.units=384", "model.num_layers=2", "model.embedding_dim=128", "model.input_dropout=0",
-    "model.dropout=0.3", "model.recurrent_dropout=0", "train.epochs=15"])
+    "model.dropout=0.3", "model.recurrent_dropout=0", "train.epochs=15", "train.label_smoothing=0"])
 
 NEXT_WORD = Config(
     data=Data(corpus="sentences", source_tokenizer="words", target_tokenizer="words"),
