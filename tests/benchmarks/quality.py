@@ -118,18 +118,20 @@ def headline(arguments: argparse.Namespace, task: Task, settings: Sequence[str])
     print(f"{arguments.task}, preset {task.preset}, {task.measure}; published: {task.published}")
     if arguments.peers and arguments.task == "cmudict":
         beside(arguments)
-    found = []
+    found, rows = [], dict[str, dict]()
     for seed in arguments.seeds:
         run = arguments.runs / f"{arguments.task}{text_label(arguments)}-{seed}"
         metrics = trained(run, arguments, task, [*settings, f"train.seed={seed}"], True)
         rows = {"greedy": evaluated(run, "test", 1), "beam 5": evaluated(run, "test", 5)}
+        if json.loads((run / "config.json").read_text())["search"]["analogy"]:
+            rows["beam 5, the model alone"] = evaluated(run, "test", 5, alone=True)
         found.append([shown(task, part[task.score]) for row in rows.values() for part in (row, row.get("unseen", row))])
         training = metrics["training"]
         print(f"seed {seed}: " + "; ".join(f"{name} {value:.2f}, sources not in training {unseen:.2f}" for name, value, unseen in
                                            zip(rows, found[-1][::2], found[-1][1::2]))
               + f"; {training['weights']:,} weights, {training['seconds'] / 60:.1f} min, load {os.getloadavg()[0]:.1f}", flush=True)
     if len(found) > 1:
-        names = ("greedy", "greedy, not in training", "beam 5", "beam 5, not in training")
+        names = (name + part for name in rows for part in ("", ", not in training"))
         for name, values in zip(names, np.array(found).T):
             print(f"{name}: {values.mean():.2f} +- {values.std(ddof=1):.2f} over {len(values)} seeds")
 
@@ -207,11 +209,12 @@ def trained(run: Path, arguments: argparse.Namespace, task: Task, settings: Sequ
     return json.loads((run / "metrics.json").read_text()) | {"MiB": json.loads(kept.read_text())}
 
 
-def evaluated(run: Path, name: str, beam: int) -> dict:
-    """The scores of one of the run's sets with another beam, kept beside the run's."""
-    kept = run / f"{name}-beam-{beam}.json"
+def evaluated(run: Path, name: str, beam: int, alone: bool = False) -> dict:
+    """The scores of one of the run's sets with another beam, and without looking pairs up; kept beside the run's."""
+    kept = run / f"{name}-beam-{beam}{'-alone' * alone}.json"
     if not kept.exists():
         command = [sys.executable, "-c", USED, "evaluate", str(run), "--beam-size", str(beam), "--json"]
+        command += ["--set", "analogy=0"] if alone else []
         done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
         kept.write_text(json.dumps(json.loads(done.stdout)[name]))
     return json.loads(kept.read_text())
