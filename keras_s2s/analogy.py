@@ -76,8 +76,9 @@ class _Side:
         near, shared = self._neighbours(source)
         counts = Counter[Sequence[str]]()
         for i in near:
-            part = shared / len(self.sources[i])
-            counts.update({tokens[:end] for tokens in self.targets[i] for end in range(1, 1 + math.ceil(part * len(tokens)))})
+            length = len(self.sources[i])
+            counts.update({tokens[:end] for tokens in self.targets[i]
+                           for end in range(1, 1 + math.ceil(len(tokens) * shared / length))})
         return {tokens: count / len(near) for tokens, count in counts.items()}
 
     def _neighbours(self, source: str) -> tuple[range, int]:
