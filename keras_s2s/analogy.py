@@ -17,16 +17,16 @@ A source that was learnt from is left to the model, which knows it. Memory grows
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from os.path import commonprefix
 from typing import Any
 
 from keras_s2s.normalize import normalize
 
 LEAST = 3  # characters that neighbours share
 MOST = 50  # neighbours of a side, the nearest in the order of sources
-LAST = chr(0x10ffff)
 
 
 class Analogies:
@@ -85,17 +85,14 @@ class _Side:
         """Which have the longest beginning in common with a source that is not among them, and how many characters that is."""
         place = bisect_left(self.sources, source)
         beside = self.sources[max(0, place - 1):place + 1]
-        shared = max((_common(source, other) for other in beside), default=0)
+        shared = max((len(commonprefix([source, other])) for other in beside), default=0)
         if shared < LEAST or source in beside:
             return range(0), 0
-        first, end = (bisect_left(self.sources, source[:shared] + last) for last in ("", LAST))
+        first = bisect_left(self.sources, source[:shared])
+        end = bisect_right(self.sources, source[:shared], key=lambda known: known[:shared])
         return range(max(first, place - MOST // 2), min(end, place + MOST // 2)), shared
 
 
-def _common(one: str, other: str) -> int:
-    """How many characters two texts have in common from the first on."""
-    return next((i for i, (a, b) in enumerate(zip(one, other)) if a != b), min(len(one), len(other)))
-
-
 def _agreed(shares: dict[Sequence[str], float], tokens: Sequence[str]) -> float:
+    """The mean length of what tokens and neighbours have in common from the first on."""
     return sum(shares.get(tokens[:end], 0.0) for end in range(1, len(tokens) + 1))

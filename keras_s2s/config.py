@@ -168,7 +168,7 @@ class Search:
     early_stopping: bool = True  # beam search: end where none that goes on would rank if it ended next; false: where none can
     no_repeat_ngram: int = 0  # never say the same n tokens twice; 0: off
     shortlist: int = 0  # answer with the target tokens most likely for each source token, so many, not with all; 0: with all
-    analogy: float = 0.0  # added to scores of a beam for each token that training pairs say whose sources begin or end alike
+    analogy: float = 0.0  # what a beam's score gains by each token said as training pairs of like sources say it; 0: off
     max_length: int = 200  # tokens of an answer at most
     max_length_ratio: float = 2.0  # and at most this many times the source's tokens, plus 10
     temperature: float = 0.0  # above 0: sample instead of searching
@@ -280,8 +280,7 @@ _types: Callable[[Any], dict[str, Any]] = functools.cache(typing.get_type_hints)
 
 def settings() -> dict[str, Any]:
     """Every setting's full name, "section.field", and its type."""
-    return {f"{section}.{name}": kind for section, cls in _types(Config).items()
-            for name, kind in _types(cls).items()}
+    return {f"{section}.{name}": kind for section, cls in _types(Config).items() for name, kind in _types(cls).items()}
 
 
 def parse_value(name: str, kind: Any, text: str) -> Any:

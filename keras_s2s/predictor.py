@@ -97,7 +97,7 @@ class Predictor:
         Returns:
             what `Target.answers` makes of each.
         """
-        if self.search.analogy:
+        if self.search.analogy and self.search.beam_size > 1:  # one hypothesis leaves no choice
             found = self._beam.predict(raws, progress, seed)
             return [self.lexicon.analogies.ranked(raw, answer, self.search.analogy, self.search.n_best)
                     for raw, answer in zip(raws, found)]

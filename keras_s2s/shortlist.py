@@ -18,7 +18,8 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,7 @@ class Lexicon:
                     and 0 <= table.min() <= table.max() < sizes[1]):
                 return table
         with tf.init_scope():  # an answer may be wanted while a graph is traced
-            table = learn(self._chunks(), *sizes)
+            table = learn(self._tokens(), *sizes)
         with contextlib.suppress(OSError):
             write_whole(self.path, lambda output: np.save(output, table))
         return table
@@ -74,28 +75,28 @@ class Lexicon:
         Raises:
             CorpusError: the training set is not there.
         """
-        rows = self._rows("analogies (`search.analogy`) are")
-        return Analogies(((source.decode(), target.decode()) for source, target in rows),
+        read = self._read("learning analogies", "analogies (`search.analogy`) are")
+        return Analogies(((source.decode(), target.decode()) for sides in read for source, target in zip(*sides)),
                          self.target.config.data.target_tokenizer == "words")
 
-    def _rows(self, what: str) -> Any:
+    def _tokens(self) -> Iterator[tuple[np.ndarray, ...]]:
+        """Tokens of pairs of the training set: padded arrays of both sides, some rows at a time."""
+        for sides in self._read("learning a shortlist", "a shortlist (`search.shortlist`) is", SAMPLE):
+            yield tuple(kind.tokens(tf.constant(kind.batch(texts)), None).to_tensor(PAD).numpy()
+                        for kind, texts in zip((self.source, self.target), sides))
+
+    def _read(self, doing: str, what: str, most: int = sys.maxsize) -> Iterator[tuple[list[bytes], list[bytes]]]:
+        """Sources and targets of the training set, some rows at a time; of more pairs than `most` those evenly spaced."""
         try:
             rows = self.training_set()
         except CorpusError as why:
             raise CorpusError(f"{what} learned from the run's training set: {why}") from None
         if not len(rows):
             raise CorpusError(f"{what} learned from the run's training set, which holds no pairs.")
-        return rows
-
-    def _chunks(self):
-        """Tokens of pairs of the training set: padded arrays of both sides, some rows at a time."""
-        rows = self._rows("a shortlist (`search.shortlist`) is")
-        chosen = range(0, len(rows), -(-len(rows) // SAMPLE))
-        bar = Bar("learning a shortlist", len(chosen), unit=" pairs")
+        chosen = range(0, len(rows), -(-len(rows) // most))
+        bar = Bar(doing, len(chosen), unit=" pairs")
         for start in range(0, len(chosen), ROWS):
-            sides = rows.read(chosen[start:start + ROWS])
-            yield tuple(kind.tokens(tf.constant(kind.batch(texts)), None).to_tensor(PAD).numpy()
-                        for kind, texts in zip((self.source, self.target), sides))
+            yield rows.read(chosen[start:start + ROWS])
             bar.advance(by=min(ROWS, len(chosen) - start))
         bar.close()
 

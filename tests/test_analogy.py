@@ -156,7 +156,8 @@ def test_what_analogies_need_is_said(run, forecaster, tmp_path):
     (path / "data" / "train.tsv").unlink()
     with pytest.raises(CorpusError, match="analogies .`search.analogy`. are learned from the run's training set: the pairs in .*train.tsv' cannot be read"):
         keras_s2s.load(path).translate(["Asha sees a big tree."])
-    assert keras_s2s.load(path).translate(["Asha sees a big tree."], analogy=0.0)
+    for without in ({"analogy": 0.0}, {"beam_size": 1}):  # neither asks for them
+        assert keras_s2s.load(path).translate(["Asha sees a big tree."], **without)
     with pytest.raises(ValueError, match="`search.analogy` must be between 0 and 100; got -1"):
         keras_s2s.load(path).with_search(analogy=-1.0)
     with pytest.raises(ValueError, match="`search.analogy` needs text on both sides; this run reads series and says series"):

@@ -31,6 +31,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from keras_s2s.run import Run
 from tests.benchmarks import peers, phonetisaurus
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -123,7 +124,7 @@ def headline(arguments: argparse.Namespace, task: Task, settings: Sequence[str])
         run = arguments.runs / f"{arguments.task}{text_label(arguments)}-{seed}"
         metrics = trained(run, arguments, task, [*settings, f"train.seed={seed}"], True)
         rows = {"greedy": evaluated(run, "test", 1), "beam 5": evaluated(run, "test", 5)}
-        if json.loads((run / "config.json").read_text())["search"]["analogy"]:
+        if Run.open(run).config.search.analogy:
             rows["beam 5, the model alone"] = evaluated(run, "test", 5, alone=True)
         found.append([shown(task, part[task.score]) for row in rows.values() for part in (row, row.get("unseen", row))])
         training = metrics["training"]
@@ -170,7 +171,6 @@ def searched(arguments: argparse.Namespace, task: Task, _: Sequence[str]) -> Non
 
     load_tensorflow()
     from keras_s2s.ensemble import load_together
-    from keras_s2s.run import Run
 
     paths = [arguments.runs / f"{arguments.task}-{seed}" for seed in arguments.seeds]
     run, alone, together = Run.open(paths[0]), [load_together([path]) for path in paths], load_together(paths)
