@@ -238,8 +238,9 @@ def _problem(entry: dict[str, Any], quantize: str, max_drop: float, sentences: i
     name, label = next(iter(scoring.heads.items()))
     falling = name in scoring.falling
     drop = entry[f"{name}_difference"] * (1 if falling else -1)
-    if drop > max_drop:
-        return (f"its {label} on the dev set is {drop:.2f} {'above' if falling else 'below'} Keras's; at most {max_drop:g} is "
+    allowed = scoring.allowed(max_drop, sentences)
+    if drop > allowed + 1e-9:
+        return (f"its {label} on the dev set is {drop:.2f} {'above' if falling else 'below'} Keras's; at most {allowed:g} is "
                 "allowed. Use --quantize float16, or allow more with --max-bleu-drop.")
     return ""
 

@@ -13,6 +13,7 @@ from keras_s2s import metrics
 SAMPLES = 300  # of each bootstrap: enough for bounds in whole points
 FEWEST = 10  # sentences from which an interval says something
 EDGES = (5, 10, 15, 20, 30)
+SCORES = ("bleu", "chrf")
 
 
 class Part(NamedTuple):
@@ -20,32 +21,33 @@ class Part(NamedTuple):
 
     name: str
     sentences: int
-    bleu: tuple[float, float, float]
-    chrf: tuple[float, float, float]
+    scores: dict[str, tuple[float, float, float]]  # by metric
 
 
-def by_length(sources: Sequence[str], references: Sequence[str], hypotheses: Sequence[str]) -> list[Part]:
+def by_length(sources: Sequence[str], references: Sequence[str], hypotheses: Sequence[str],
+              wanted: Sequence[str] = SCORES) -> list[Part]:
     """Scores of short and long sources, by words."""
     bins = np.searchsorted(EDGES, [len(source.split()) for source in sources])
     names = [f"{low + 1}-{high}" for low, high in zip([0, *EDGES], EDGES)] + [f">{EDGES[-1]}"]
-    return parts(names, bins, references, hypotheses)
+    return parts(names, bins, references, hypotheses, wanted)
 
 
-def by_unseen(sources: Sequence[str], references: Sequence[str], hypotheses: Sequence[str], known: set[str]) -> list[Part]:
+def by_unseen(sources: Sequence[str], references: Sequence[str], hypotheses: Sequence[str], known: set[str],
+              wanted: Sequence[str] = SCORES) -> list[Part]:
     """Scores by how many of the source's words occur in no training source."""
     bins = np.minimum(3, [sum(word not in known for word in words(source)) for source in sources])
-    return parts(["none", "1", "2", "3 or more"], bins, references, hypotheses)
+    return parts(["none", "1", "2", "3 or more"], bins, references, hypotheses, wanted)
 
 
-def parts(names: Sequence[str], bins: np.ndarray, references: Sequence[str], hypotheses: Sequence[str]) -> list[Part]:
-    """Scores of each bin that has at least FEWEST sentences."""
+def parts(names: Sequence[str], bins: np.ndarray, references: Sequence[str], hypotheses: Sequence[str],
+          wanted: Sequence[str]) -> list[Part]:
+    """Scores, by the metrics that are wanted, of each bin that has at least FEWEST sentences."""
     found = []
     for number, name in enumerate(names):
         chosen = np.flatnonzero(bins == number).tolist()
         if len(chosen) >= FEWEST:
             said, right = ([side[i] for i in chosen] for side in (hypotheses, references))
-            bleu, chrf = (scored(said, right, metric) for metric in ("bleu", "chrf"))
-            found.append(Part(name, len(chosen), bleu, chrf))
+            found.append(Part(name, len(chosen), {metric: scored(said, right, metric) for metric in wanted}))
     return found
 
 

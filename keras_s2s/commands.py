@@ -14,7 +14,7 @@ from keras_s2s.config import Config, Search, require
 from keras_s2s.corpora import corpus_of
 from keras_s2s.reading import Log
 from keras_s2s.run import Run, load
-from keras_s2s.scoring import scoring_of
+from keras_s2s.scoring import place_of, scoring_of
 from keras_s2s.terminal import say
 
 
@@ -76,9 +76,10 @@ def evaluate(arguments: argparse.Namespace, search: Search) -> int:
 def compare(arguments: argparse.Namespace, searches: Sequence[Search]) -> int:
     """Scores two runs on the same answers, each by its own search; says whether their difference is more than chance."""
     runs = [Run.open(path) for path in arguments.runs]
-    scoring, other = (scoring_of(run.config) for run in runs)
+    scoring = scoring_of(runs[0].config)
     said = " and ".join(f"{run.config.data.source} to {run.config.data.target}" for run in runs)
-    require(type(scoring) is type(other), f"runs must answer alike to be compared; these go from {said}.")
+    alike = len({place_of(run.config) for run in runs}) == 1
+    require(alike, f"runs must answer alike to be compared; these go from {said}.")
     with contextlib.ExitStack() as stack:
         asked = runs if scoring.own_rows else runs[:1]
         found = [tested(run, stack.enter_context(sets(run, arguments)), bool(arguments.data)) for run in asked]
@@ -91,10 +92,10 @@ def compare(arguments: argparse.Namespace, searches: Sequence[Search]) -> int:
         print(json.dumps(tree, indent=2, ensure_ascii=False))
         return 0
     print(f"{name}: {count:,} {of}, A = {arguments.runs[0]}, B = {arguments.runs[1]}")
-    places = max(2, scoring.decimals)
+    places, width = max(2, scoring.decimals), max(map(len, compared))
     for metric, row in compared.items():
         (a, b), (low, high) = row["scores"], row["interval"]
-        print(f"{metric:<5} A {a:.{places}f}   B {b:.{places}f}   B - A {row['difference']:+.{places}f} "
+        print(f"{metric:<{width}} A {a:.{places}f}   B {b:.{places}f}   B - A {row['difference']:+.{places}f} "
               f"(95 %: {low:+.{places}f} to {high:+.{places}f})   p {row['p_value']:.3f}")
     return 0
 

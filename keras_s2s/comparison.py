@@ -12,10 +12,11 @@ from keras_s2s.files import write_whole
 from keras_s2s.page import Html, contents, example, html, page, picture, pictures, section, table
 from keras_s2s.plots import intervals
 from keras_s2s.report import Finished, curves, duration, gather, signatures
-from keras_s2s.scoring import scoring_of
+from keras_s2s.scoring import Scoring, scoring_of
 from keras_s2s.scoring.text import Translated
 
 EXAMPLES = 8  # sentences on which the runs differ most
+ALSO = {"exact_match": "exact %", "repetition_rate": "repeats %"}  # without intervals
 
 
 def write(paths: Sequence[Path], file: Path) -> Path:
@@ -33,12 +34,13 @@ def write(paths: Sequence[Path], file: Path) -> Path:
     if not shared:
         raise ValueError("runs must share a set to be compared; each of these was scored on other pairs. Compare two with: "
                          f"keras-s2s compare {paths[0]} {paths[1]} --data FILE")
-    first = shared[0]
-    sections = [section("Scores", *(scores(found, name) for name in shared), signatures(next(iter(found.values()))),
+    first, scoring = shared[0], scoring_of(runs[0].run.config)
+    sections = [section("Scores", *(scores(found, name, scoring) for name in shared), signatures(next(iter(found.values()))),
                         note="The difference is to the first run; p is how often chance alone makes one as large (paired "
                              "bootstrap)."),
                 section("How they learnt", curves(found)),
-                section("Where they differ", parts(found, first), note=f"BLEU on {first} with 95 % intervals."),
+                section("Where they differ", parts(found, first, scoring),
+                        note=f"{leading(scoring)[1]} on {first} with 95 % intervals."),
                 section("Translations", Html("".join(examples(found, first))),
                         note="Those whose scores lie farthest apart. Words that are not in the reference are dotted."),
                 section("Settings that differ", differing(found)), section("Training", training(found))]
@@ -64,21 +66,25 @@ def shared_sets(found: dict[str, Finished]) -> list[str]:
         name in one.sets and one.sets[name][:2] == done[:2] for one in runs[1:])]
 
 
-def scores(found: dict[str, Finished], name: str) -> Html:
+def leading(scoring: Scoring) -> tuple[str, str]:
+    """The score that runs are first compared by, and how it is called."""
+    return next(iter(scoring.resampled.items()))
+
+
+def scores(found: dict[str, Finished], name: str, scoring: Scoring) -> Html:
     """A line for each run, with its difference from the first."""
-    first: Translated | None = None
-    rows = []
-    for run, one in found.items():
-        row, done = one.metrics[name], one.sets[name]
-        low, high = row["bleu_interval"]
-        cells: list[Any] = [run, row["bleu"], f"{low:.1f} to {high:.1f}"]
-        compared = [metrics.paired_bootstrap(first.hypotheses, done.hypotheses, done.references, metric, breakdown.SAMPLES)
-                    for metric in ("bleu", "chrf")] if first else []
-        cells += [against(compared[0]) if compared else "", row["chrf"], against(compared[1]) if compared else ""]
-        rows.append((*cells, row["exact_match"], row["repetition_rate"]))
-        first = first or done
-    return table(("run", "BLEU", "95 %", "difference", "chrF", "difference", "exact %", "repeats %"), rows,
-                 f"{name}, {len(first.sources) if first else 0:,} sentences")
+    judged = {run: scoring.judged(one.sets[name]) for run, one in found.items()}
+    first: Translated = next(iter(judged.values()))
+    rows, also = [], {head: label for head, label in ALSO.items() if head not in scoring.resampled}
+    for run, done in judged.items():
+        row, cells = found[run].metrics[name], list[Any]()
+        for metric in scoring.resampled:
+            _, low, high = breakdown.scored(done.hypotheses, done.references, metric)
+            cells += [row[metric], f"{low:.1f} to {high:.1f}", "" if done is first else against(metrics.paired_bootstrap(
+                first.hypotheses, done.hypotheses, done.references, metric, breakdown.SAMPLES))]
+        rows.append((run, *cells, *(row[head] for head in also)))
+    heads = [head for label in scoring.resampled.values() for head in (label, "95 %", "difference")]
+    return table(("run", *heads, *also.values()), rows, f"{name}, {len(first.sources):,} {scoring.unit}")
 
 
 def against(compared: metrics.Comparison) -> str:
@@ -86,16 +92,19 @@ def against(compared: metrics.Comparison) -> str:
     return f"{compared.difference:+.1f} (p {compared.p_value:.3f})"
 
 
-def parts(found: dict[str, Finished], name: str) -> Html:
-    """BLEU by source length, run beside run."""
-    rows = {run: breakdown.by_length(*one.sets[name][:3]) for run, one in found.items()}
+def parts(found: dict[str, Finished], name: str, scoring: Scoring) -> Html:
+    """The leading score by source length, run beside run."""
+    metric, label = leading(scoring)
+    judged = {run: scoring.judged(one.sets[name]) for run, one in found.items()}
+    rows = {run: breakdown.by_length(done.sources, done.references, done.hypotheses, [metric]) for run, done in judged.items()}
     first = next(iter(rows.values()))
     if len(first) < 2:
         return Html("")
-    said = "; ".join(f"{run}, {part.name} words: BLEU {part.bleu[0]:.1f}" for run, row in rows.items() for part in row)
-    values = {run: [part.bleu for part in row] for run, row in rows.items()}
+    said = "; ".join(f"{run}, {part.name} words: {label} {part.scores[metric][0]:.1f}"
+                     for run, row in rows.items() for part in row)
+    values = {run: [part.scores[metric] for part in row] for run, row in rows.items()}
     drawn = intervals([f"{part.name}\n({part.sentences:,})" for part in first], values, "words of the source (sentences)", "")
-    return pictures(picture(drawn, "by-length", "BLEU by words of the source", said))
+    return pictures(picture(drawn, "by-length", f"{label} by words of the source", said))
 
 
 def examples(found: dict[str, Finished], name: str) -> list[Html]:

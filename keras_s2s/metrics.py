@@ -15,10 +15,34 @@ from typing import Any, NamedTuple, Sequence
 import numpy as np
 from rapidfuzz.distance import Levenshtein
 from sacrebleu.metrics import BLEU, CHRF
+from sacrebleu.metrics.base import Metric, Score, Signature
 
 REPEATED_NGRAM = 3  # words that repetition_rate looks for: fewer recur in good prose, more would miss short loops
 
-METRICS = {"bleu": BLEU, "chrf": CHRF}  # with sacrebleu's defaults: 13a tokens, case kept; character 6-grams, beta 2
+
+class ExactMatch(Metric):
+    """Percent of hypotheses that equal their reference, as a metric that is resampled as sacrebleu's are."""
+
+    _SIGNATURE_TYPE = Signature
+
+    def _compute_segment_statistics(self, hypothesis: str, ref_kwargs: dict[str, Any]) -> list[int]:
+        return [hypothesis in ref_kwargs["right"], 1]
+
+    def _compute_score_from_stats(self, stats: list[int]) -> Score:
+        return Score("exact", 100 * stats[0] / stats[1])
+
+    def _aggregate_and_compute(self, stats: list[list[int]]) -> Score:
+        return self._compute_score_from_stats([sum(column) for column in zip(*stats)])
+
+    def _preprocess_segment(self, sent: str) -> str:
+        return sent
+
+    def _extract_reference_info(self, refs: Sequence[str]) -> dict[str, Any]:
+        return {"right": refs}
+
+
+# With sacrebleu's defaults: 13a tokens, case kept; character 6-grams, beta 2.
+METRICS: dict[str, type[Metric]] = {"bleu": BLEU, "chrf": CHRF, "exact_match": ExactMatch}
 
 
 @dataclass(frozen=True)
@@ -79,16 +103,16 @@ def score(hypotheses: Sequence[str], references: Sequence[str], sources: Sequenc
         ValueError: lists of unequal lengths, or empty ones.
     """
     _check(hypotheses=hypotheses, references=references, **({} if sources is None else {"sources": sources}))
-    items = _items(hypotheses, references, sources)
-    bleu, chrf = METRICS["bleu"](), METRICS["chrf"]()
+    items = items_of(hypotheses, references, sources)
+    bleu, chrf = BLEU(), CHRF()
     bleu_score = bleu.corpus_score(list(hypotheses), [list(references)])
     chrf_score = chrf.corpus_score(list(hypotheses), [list(references)])
     repeats = sum(_repeats(h) > _repeats(r) for h, r in zip(hypotheses, references))
     return Scores(
         sentences=len(hypotheses), bleu=bleu_score.score, chrf=chrf_score.score,
         exact_match=100 * sum(hypothesis in right for hypothesis, right in items) / len(items),
-        wer=_error_rate([(hypothesis.split(), [r.split() for r in right]) for hypothesis, right in items]),
-        cer=_error_rate(items), length_ratio=bleu_score.ratio, repetition_rate=100 * repeats / len(hypotheses),
+        wer=error_rate([(hypothesis.split(), [r.split() for r in right]) for hypothesis, right in items]),
+        cer=error_rate(items), length_ratio=bleu_score.ratio, repetition_rate=100 * repeats / len(hypotheses),
         signatures={"bleu": f"{bleu_score.name}|{bleu.get_signature()}",
                     "chrf": f"{chrf_score.name}|{chrf.get_signature()}"})
 
@@ -145,7 +169,7 @@ def by_length(hypotheses: Sequence[str], references: Sequence[str], sources: Seq
         chosen = np.flatnonzero(bins == i).tolist()
         if chosen:
             bleu, chrf = (make().corpus_score([hypotheses[j] for j in chosen], [[references[j] for j in chosen]]).score
-                          for make in METRICS.values())
+                          for make in (BLEU, CHRF))
             rows.append(LengthRow(name, len(chosen), bleu, chrf))
     return rows
 
@@ -161,8 +185,8 @@ def _check(**lists: Sequence[str]) -> None:
         raise ValueError("there is nothing to score: the lists are empty. Pass at least one sentence.")
 
 
-def _items(hypotheses: Sequence[str], references: Sequence[str],
-           sources: Sequence[str] | None) -> list[tuple[str, list[str]]]:
+def items_of(hypotheses: Sequence[str], references: Sequence[str],
+             sources: Sequence[str] | None) -> list[tuple[str, list[str]]]:
     """(hypothesis, its right answers) of each distinct source; of each row where there are no sources."""
     items: dict[Any, tuple[str, list[str]]] = {}
     keys: Sequence[Any] = range(len(hypotheses)) if sources is None else sources
@@ -171,7 +195,7 @@ def _items(hypotheses: Sequence[str], references: Sequence[str],
     return list(items.values())
 
 
-def _error_rate(items: Sequence[tuple[Sequence[str], Sequence[Sequence[str]]]]) -> float:
+def error_rate(items: Sequence[tuple[Sequence[str], Sequence[Sequence[str]]]]) -> float:
     """Edits (Levenshtein, 1966) to the nearest reference per 100 symbols of it; of equally near ones the longest."""
     errors = symbols = 0
     for hypothesis, right in items:

@@ -47,6 +47,10 @@ CORPORA: dict[str, Entry] = {  # what files of text hold: `data.corpus`
     "sentences": Entry("keras_s2s.corpora:Sentences", scoring="keras_s2s.scoring.continuation:ContinuationScoring"),
 }
 
+MONITORED = {  # a scoring, and the score that the best weights go by -> the scoring in its place
+    ("keras_s2s.scoring.text:TextScoring", "exact_match"): "keras_s2s.scoring.words:WordScoring",
+}
+
 
 def load(place: str) -> Any:
     """What lies at "module:name"."""

@@ -118,16 +118,13 @@ KINDS: dict[str, Any] = {"series": forecast_report}  # what a report says of a k
 
 def scores(found: Finished) -> Html:
     """Every set's scores, and how they are made."""
-    rows = []
+    columns, rows = scoring_of(found.run.config).columns, []
     for name in found.run.splits()[1:]:
         row = found.metrics[name]
-        interval = "{:.1f} to {:.1f}".format(*row["bleu_interval"])
-        for label, part, interval in ((name, row, interval), ("source not in training", row.get("unseen"), "")):
+        for label, part in ((name, row), ("source not in training", row.get("unseen"))):
             if part:
-                rows.append((label, part["sentences"], part["bleu"], interval, part["chrf"], part["exact_match"], part["wer"],
-                             part["cer"], f"{part['length_ratio']:.2f}", part["repetition_rate"]))
-    return table(("set", "sentences", "BLEU", "95 %", "chrF", "exact %", "WER", "CER", "length ratio", "repeats %"),
-                 rows) + signatures(found)
+                rows.append({"set": label, **columns(part)})
+    return table(tuple(rows[0]), [tuple(row.values()) for row in rows]) + signatures(found)
 
 
 def signatures(found: Finished) -> Html:
@@ -169,7 +166,8 @@ def told(drawn: dict[str, Any]) -> str:
 
 def parts(run: Run, done: Translated) -> Html:
     """Scores by source length and by unseen words, and how the lengths of translations compare."""
-    train = run.rows("train")
+    train, scoring = run.rows("train"), scoring_of(run.config)
+    done, wanted = scoring.judged(done), scoring.resampled
     every = -(-len(train) // WORDS_OF)
     words_of = train.words_of
     what, texts = WORDS_OF_WHAT[words_of], (done.sources, done.references)[words_of]
@@ -177,13 +175,14 @@ def parts(run: Run, done: Translated) -> Html:
     sides = (texts, done.references, done.hypotheses)
     drawn = []
     for name, title, x, rows in (
-            ("length", f"By words of the {what}", f"words of the {what}", breakdown.by_length(*sides)),
-            ("unseen", f"By words of the {what} that training never met", "unseen words", breakdown.by_unseen(*sides, known))):
+            ("length", f"By words of the {what}", f"words of the {what}", breakdown.by_length(*sides, [*wanted])),
+            ("unseen", f"By words of the {what} that training never met", "unseen words",
+             breakdown.by_unseen(*sides, known, [*wanted]))):
         if len(rows) > 1:
             names = [f"{row.name}\n({row.sentences:,})" for row in rows]
-            said = "; ".join(f"{row.name}: {row.sentences} sentences, BLEU {ranged(row.bleu)}, chrF {ranged(row.chrf)}"
-                             for row in rows)
-            values = {"BLEU": [row.bleu for row in rows], "chrF": [row.chrf for row in rows]}
+            said = "; ".join(f"{row.name}: {row.sentences} sentences, " + ", ".join(
+                f"{label} {ranged(row.scores[metric])}" for metric, label in wanted.items()) for row in rows)
+            values = {label: [row.scores[metric] for row in rows] for metric, label in wanted.items()}
             drawn.append(picture(plots.intervals(names, values, f"{x} (sentences)", ""), f"by-{name}", title, said))
     ratios = breakdown.length_ratios(done.references, done.hypotheses)
     edges = [i / 10 for i in range(0, 26)]

@@ -167,7 +167,7 @@ def test_wrong_lists_are_refused_with_the_counts():
     for empty in (score, bootstrap):
         with pytest.raises(ValueError, match="nothing to score: the lists are empty"):
             empty([], [])
-    with pytest.raises(ValueError, match="one of bleu, chrf; got 'ter'"):
+    with pytest.raises(ValueError, match="one of bleu, chrf, exact_match; got 'ter'"):
         bootstrap(["a"], ["a"], "ter")
     with pytest.raises(ValueError, match="rising numbers of words"):
         by_length(["a"], ["a"], ["a"], edges=(5, 5))

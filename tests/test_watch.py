@@ -308,7 +308,7 @@ def test_lines_tell_scores_their_change_and_an_example_that_changes(tmp_path, ca
     lines = [line for line in capsys.readouterr().err.splitlines() if line]
     told = [line for line in lines if line.startswith("epoch")]
     assert len(told) == 3 and "\r" not in "".join(lines)
-    assert all(word in told[2] for word in ("dev loss", "exact %", "BLEU", "chrF", "tokens/s")) and "(+" in told[2] + told[1]
+    assert all(word in told[2] for word in ("dev loss", "exact %", "CER", "tokens/s")) and "(+" in told[2] + told[1]
     shown_examples = [line for line in lines if "->" in line and "(reference: " in line]
     assert len(set(shown_examples)) == len(shown_examples) == 3
 

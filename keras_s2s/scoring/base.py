@@ -27,6 +27,7 @@ class Scoring:
         also: further ones that the best weights can go by -> how they are called.
         decimals: that are printed of those.
         falling: those of which less is better.
+        resampled: of texts, scores that come with bootstrap intervals -> how they are called.
         token: what the loss is of, and in which unit.
         right: what the share "accuracy" is of.
         about: words on scores, for TensorBoard.
@@ -36,6 +37,8 @@ class Scoring:
     also: dict[str, str] = {}
     decimals = 1
     falling: tuple[str, ...] = ("loss",)
+    resampled: dict[str, str] = {}
+    unit = "answers"  # what is judged
     token = "Nats for each real token"
     right = "share of the real tokens that are answered right"
     about: dict[str, str] = {}
@@ -79,6 +82,14 @@ class Scoring:
         """The raw sources of a set in the order of what `evaluate` makes of them."""
         return rows.raws(range(len(rows)))[0]
 
+    def judged(self, done: Any) -> Any:
+        """What scores are resampled of: a row for each thing that is right or wrong by itself."""
+        return done
+
+    def columns(self, row: dict[str, Any]) -> dict[str, Any]:
+        """What a report says of a set, or of a part of it: head -> value."""
+        raise NotImplementedError
+
     def tiles(self, row: dict[str, Any], name: str) -> dict[str, tuple[str, str]]:
         """The most important figures of a set for its report: what it is -> the figure, words below it."""
         raise NotImplementedError
@@ -90,6 +101,10 @@ class Scoring:
     def line(self, row: dict[str, Any]) -> str:
         """One set's result in a few words."""
         raise NotImplementedError
+
+    def allowed(self, wanted: float, count: int) -> float:
+        """How much worse a quantized file may be by the first of the heads, on so many answers."""
+        return wanted
 
     own_rows = False  # runs that are compared answer sets of their own, of which what they share counts; else the first's
 

@@ -30,6 +30,8 @@ class TextScoring(Scoring):
 
     heads = {"bleu": "BLEU", "chrf": "chrF"}
     also = {"exact_match": "exact %"}
+    resampled = {"bleu": "BLEU", "chrf": "chrF"}
+    unit = "pairs"  # what is judged
     about = {
         "dev/length_ratio": "Tokens of the translations for each token of the references; 1 is as long.",
         "dev/repetition_rate": f"Percent of sentences that repeat {metrics.REPEATED_NGRAM} words in a row more often than "
@@ -52,13 +54,18 @@ class TextScoring(Scoring):
         return {}
 
     def compare(self, predictors: Sequence[Any], rows: Sequence[Any], labels: Sequence[str]) -> dict[str, Any]:
-        done = [translate_rows(*one) for one in zip(predictors, rows, labels)]
-        found: dict[str, Any] = {"count": len(done[0].sources), "of": "pairs"}
-        for metric in ("bleu", "chrf"):
+        done = [self.judged(translate_rows(*one)) for one in zip(predictors, rows, labels)]
+        found: dict[str, Any] = {"count": len(done[0].sources), "of": self.unit}
+        for metric in self.resampled:
             compared = metrics.paired_bootstrap(done[0].hypotheses, done[1].hypotheses, done[0].references, metric)
             found[metric] = {"scores": [compared.score_a, compared.score_b], "difference": compared.difference,
                              "interval": [compared.interval.low, compared.interval.high], "p_value": compared.p_value}
         return found
+
+    def columns(self, row: dict[str, Any]) -> dict[str, Any]:
+        return {"sentences": row["sentences"], "BLEU": row["bleu"], "95 %": ends(row, "bleu"), "chrF": row["chrf"],
+                "exact %": row["exact_match"], "WER": row["wer"], "CER": row["cer"],
+                "length ratio": f"{row['length_ratio']:.2f}", "repeats %": row["repetition_rate"]}
 
     def keep(self, folder: Path, name: str, done: Translated) -> None:
         rows = zip(done.sources, done.references, done.hypotheses)
@@ -77,8 +84,7 @@ class TextScoring(Scoring):
         return Translated(sources, references, hypotheses, 0.0)
 
     def tiles(self, row: dict[str, Any], name: str) -> dict[str, tuple[str, str]]:
-        low, high = row["bleu_interval"]
-        return {f"BLEU on {name}": (f"{row['bleu']:.1f}", f"95 %: {low:.1f} to {high:.1f}"),
+        return {f"BLEU on {name}": (f"{row['bleu']:.1f}", f"95 %: {ends(row, 'bleu')}"),
                 f"chrF on {name}": (f"{row['chrf']:.1f}", f"{row['sentences']:,} sentences"),
                 "exact": (f"{row['exact_match']:.1f} %", "equal to a reference")}
 
@@ -144,6 +150,12 @@ def scores(done: Translated, unseen: np.ndarray | None = None, words_of: int = 0
         pick = [[side[i] for i in chosen] for side in (done.hypotheses, done.references, done.sources)]
         found["unseen"] = metrics.score(*pick).to_dict()
     return found
+
+
+def ends(row: dict[str, Any], metric: str) -> str:
+    """The ends of a score's 95 % interval in words; "" where metrics.json has none, as of a part of a set."""
+    interval = row.get(f"{metric}_interval")
+    return "{:.1f} to {:.1f}".format(*interval) if interval else ""
 
 
 def spread(total: int, wanted: int) -> list[int]:
