@@ -35,7 +35,7 @@ def main() -> int:
                         help="never say the same N tokens twice; 0: off; default: as the run is set")
     parser.add_argument("--max-bleu-drop", type=float, default=0.5, metavar="X",
                         help="by which a file may be worse than Keras on the dev set in the first of its scores, of texts "
-                        "BLEU, and still be published; default: 0.5")
+                        "BLEU, of words the percentage that is right, and still be published; default: 0.5")
     arguments = parser.parse_args()
     return guarded(lambda: export(arguments))
 
