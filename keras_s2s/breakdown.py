@@ -12,7 +12,6 @@ from keras_s2s import metrics
 
 SAMPLES = 300  # of each bootstrap: enough for bounds in whole points
 FEWEST = 10  # sentences from which an interval says something
-EDGES = (5, 10, 15, 20, 30)
 SCORES = ("bleu", "chrf")
 
 
@@ -24,11 +23,11 @@ class Part(NamedTuple):
     scores: dict[str, tuple[float, float, float]]  # by metric
 
 
-def by_length(sources: Sequence[str], references: Sequence[str], hypotheses: Sequence[str],
+def by_length(sizes: Sequence[int], edges: Sequence[int], references: Sequence[str], hypotheses: Sequence[str],
               wanted: Sequence[str] = SCORES) -> list[Part]:
-    """Scores of short and long sources, by words."""
-    bins = np.searchsorted(EDGES, [len(source.split()) for source in sources])
-    names = [f"{low + 1}-{high}" for low, high in zip([0, *EDGES], EDGES)] + [f">{EDGES[-1]}"]
+    """Scores of short and long sources, of so many words or characters: up to the first edge, to the second, ..., and more."""
+    bins = np.searchsorted(edges, sizes)
+    names = [f"{low + 1}-{high}" for low, high in zip([0, *edges], edges)] + [f">{edges[-1]}"]
     return parts(names, bins, references, hypotheses, wanted)
 
 

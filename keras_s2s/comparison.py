@@ -96,15 +96,17 @@ def parts(found: dict[str, Finished], name: str, scoring: Scoring) -> Html:
     """The leading score by source length, run beside run."""
     metric, label = leading(scoring)
     judged = {run: scoring.judged(one.sets[name]) for run, one in found.items()}
-    rows = {run: breakdown.by_length(done.sources, done.references, done.hypotheses, [metric]) for run, done in judged.items()}
+    rows = {run: breakdown.by_length([scoring.size(source) for source in done.sources], scoring.edges, done.references,
+                                     done.hypotheses, [metric]) for run, done in judged.items()}
     first = next(iter(rows.values()))
     if len(first) < 2:
         return Html("")
-    said = "; ".join(f"{run}, {part.name} words: {label} {part.scores[metric][0]:.1f}"
+    said = "; ".join(f"{run}, {part.name} {scoring.counted}: {label} {part.scores[metric][0]:.1f}"
                      for run, row in rows.items() for part in row)
     values = {run: [part.scores[metric] for part in row] for run, row in rows.items()}
-    drawn = intervals([f"{part.name}\n({part.sentences:,})" for part in first], values, "words of the source (sentences)", "")
-    return pictures(picture(drawn, "by-length", f"{label} by words of the source", said))
+    drawn = intervals([f"{part.name}\n({part.sentences:,})" for part in first], values,
+                      f"{scoring.counted} of the source ({scoring.unit})", "")
+    return pictures(picture(drawn, "by-length", f"{label} by {scoring.counted} of the source", said))
 
 
 def examples(found: dict[str, Finished], name: str) -> list[Html]:

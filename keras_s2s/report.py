@@ -101,12 +101,12 @@ class Texts:
     def sections(found: Finished) -> list[Html]:
         """Scores first, then what follows the curves."""
         (name, done), kept = next(iter(found.sets.items())), inside(found.run)
+        scoring, side = scoring_of(found.run.config), WORDS_OF_WHAT[found.run.rows(name).words_of]
         return [
             section("Scores", scores(found)),
             section("Where it is good, and where not", parts(found.run, done),
-                    note=f"On {name}, by words of the {WORDS_OF_WHAT[found.run.rows(name).words_of]}. Lines are 95 % "
-                         f"intervals of {breakdown.SAMPLES} bootstrap samples; parts of fewer than {breakdown.FEWEST} "
-                         "sentences are left out."),
+                    note=f"On {name}, by {scoring.counted} of the {side}. Lines are 95 % intervals of {breakdown.SAMPLES} "
+                         f"bootstrap samples; parts of fewer than {breakdown.FEWEST} {scoring.unit} are left out."),
             section("Translations", *examples(done), note="Words that are not in the reference are dotted; words of the "
                     "reference that the translation does not have are underlined."),
             section("Inside the model", within(kept), note="Where the decoder looks (across) while it says each piece of its "
@@ -172,18 +172,19 @@ def parts(run: Run, done: Translated) -> Html:
     words_of = train.words_of
     what, texts = WORDS_OF_WHAT[words_of], (done.sources, done.references)[words_of]
     known = breakdown.known_words(train[i][words_of].decode() for i in range(0, len(train), every))
-    sides = (texts, done.references, done.hypotheses)
+    sizes, said_and_right = [scoring.size(text) for text in texts], (done.references, done.hypotheses)
     drawn = []
     for name, title, x, rows in (
-            ("length", f"By words of the {what}", f"words of the {what}", breakdown.by_length(*sides, [*wanted])),
+            ("length", f"By {scoring.counted} of the {what}", f"{scoring.counted} of the {what}",
+             breakdown.by_length(sizes, scoring.edges, *said_and_right, [*wanted])),
             ("unseen", f"By words of the {what} that training never met", "unseen words",
-             breakdown.by_unseen(*sides, known, [*wanted]))):
+             breakdown.by_unseen(texts, *said_and_right, known, [*wanted]))):
         if len(rows) > 1:
             names = [f"{row.name}\n({row.sentences:,})" for row in rows]
             said = "; ".join(f"{row.name}: {row.sentences} sentences, " + ", ".join(
                 f"{label} {ranged(row.scores[metric])}" for metric, label in wanted.items()) for row in rows)
             values = {label: [row.scores[metric] for row in rows] for metric, label in wanted.items()}
-            drawn.append(picture(plots.intervals(names, values, f"{x} (sentences)", ""), f"by-{name}", title, said))
+            drawn.append(picture(plots.intervals(names, values, f"{x} ({scoring.unit})", ""), f"by-{name}", title, said))
     ratios = breakdown.length_ratios(done.references, done.hypotheses)
     edges = [i / 10 for i in range(0, 26)]
     middle = sum(0.8 <= ratio <= 1.25 for ratio in ratios) / len(ratios)

@@ -193,10 +193,11 @@ def test_parts_are_scored_as_the_sentences_in_them_alone():
     sources = ["one two"] * 12 + ["one two three four five six"] * 12 + ["x"] * 3
     references = ["the cat sat on the mat"] * 24 + ["y"] * 3
     hypotheses = ["the cat sat on the mat"] * 12 + ["the cat sat on a mat"] * 12 + ["y"] * 3
-    rows = breakdown.by_length(sources, references, hypotheses)
+    sizes = [len(source.split()) for source in sources]
+    rows = breakdown.by_length(sizes, (5, 10), references, hypotheses)
     assert [(row.name, row.sentences) for row in rows] == [("1-5", 15), ("6-10", 12)]
     assert rows[0].scores["chrf"] == (100, 100, 100) and rows[1].scores["chrf"][0] < 90
-    (row,) = breakdown.by_length(["x"] * 12, ["y"] * 12, ["y"] * 3 + ["z"] * 9, ["exact_match"])
+    (row,) = breakdown.by_length([4] * 12, (3, 5), ["y"] * 12, ["y"] * 3 + ["z"] * 9, ["exact_match"])
     assert row.scores["exact_match"][0] == 25 and 0 <= row.scores["exact_match"][1] < 25 < row.scores["exact_match"][2] < 60
     rows = breakdown.by_unseen(sources, references, hypotheses, {"one", "two", "x"})
     assert [(row.name, row.sentences) for row in rows] == [("none", 15), ("3 or more", 12)]

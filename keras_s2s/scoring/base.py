@@ -39,6 +39,8 @@ class Scoring:
     falling: tuple[str, ...] = ("loss",)
     resampled: dict[str, str] = {}
     unit = "answers"  # what is judged
+    counted = "words"  # how long a text is
+    edges: tuple[int, ...] = (5, 10, 15, 20, 30)  # of those, between the parts of a set that are scored apart
     token = "Nats for each real token"
     right = "share of the real tokens that are answered right"
     about: dict[str, str] = {}
@@ -85,6 +87,10 @@ class Scoring:
     def judged(self, done: Any) -> Any:
         """What scores are resampled of: a row for each thing that is right or wrong by itself."""
         return done
+
+    def size(self, text: str) -> int:
+        """How long a text is."""
+        return len(text.split())
 
     def columns(self, row: dict[str, Any]) -> dict[str, Any]:
         """What a report says of a set, or of a part of it: head -> value."""

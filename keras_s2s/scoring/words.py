@@ -22,6 +22,8 @@ class WordScoring(TextScoring):
     falling = ("loss", "cer")
     resampled = {"exact_match": "exact %", "chrf": "chrF"}
     unit = "words"
+    counted = "characters"
+    edges = (3, 5, 7, 9, 12)
     about = TextScoring.about | {
         "dev/cer": "Characters put in, left out and taken for others, for each 100 of the nearest reference."}
 
@@ -43,6 +45,9 @@ class WordScoring(TextScoring):
 
     def allowed(self, wanted: float, count: int) -> float:
         return max(wanted, 100 / count)
+
+    def size(self, text: str) -> int:
+        return len(text)
 
     def columns(self, row: dict[str, Any]) -> dict[str, Any]:
         return {"pairs": row["sentences"], "exact %": row["exact_match"], "95 %": ends(row, "exact_match"), "CER": row["cer"],
