@@ -36,6 +36,8 @@ def main() -> int:
     parser.add_argument("--max-bleu-drop", type=float, default=0.5, metavar="X",
                         help="by which a file may be worse than Keras on the dev set in the first of its scores, of texts "
                         "BLEU, of words the percentage that is right, and still be published; default: 0.5")
+    parser.add_argument("--pairs", action="store_true", help="of web: the training pairs go into the page as well, which then "
+                        "looks them up as the run does (search.analogy); whoever opens it can read them")
     arguments = parser.parse_args()
     return guarded(lambda: export(arguments))
 
@@ -44,6 +46,7 @@ def export(arguments) -> None:
     run, *others = runs = [Run.open(path) for path in arguments.runs]
     require(not others or arguments.format == "web", "several runs go into one page only: --format web. Export the others by "
             "themselves.")
+    require(not arguments.pairs or arguments.format == "web", "pairs go into a page only: --format web.")
     load_tensorflow()
     if arguments.format == "saved_model":
         from export import saved_model
@@ -59,7 +62,7 @@ def export(arguments) -> None:
     if arguments.format == "web":
         from export import web
 
-        web.export(runs, arguments.quantize[0], sizes, arguments.max_bleu_drop)
+        web.export(runs, arguments.quantize[0], sizes, arguments.max_bleu_drop, pairs=arguments.pairs)
         return
     parity.export(run, list(dict.fromkeys(arguments.quantize)), sizes, arguments.max_bleu_drop)
 

@@ -132,7 +132,8 @@ class TextProof(Proof):
         if predictor.search.temperature:
             return
         if predictor.search.analogy:
-            say("note: what is exported answers by the model alone, without the training pairs (search.analogy)")
+            say("note: a file answers by the model alone, without the training pairs (search.analogy); a page may have them "
+                "beside it: --format web --pairs")
         served = _loaded(self.served())
         texts, keras = _served(served.signatures, self.source, self.pairs.sources), self.pairs.keras
         if predictor.search != self.search:

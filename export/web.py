@@ -27,13 +27,15 @@ from typing import Any, NamedTuple, cast
 
 from export import parity
 from export.tflite import FILES, Phone, Sizes
-from keras_s2s.run import Run
+from keras_s2s.analogy import LEAST, MOST
+from keras_s2s.run import Run, lexicon
 from keras_s2s.sources.series import SeriesSource
 from keras_s2s.targets.series import SeriesTarget
 from keras_s2s.terminal import say
 
 PAGE = Path(__file__).parent / "web_page"
 FONT = Path(__file__).parents[1] / "keras_s2s" / "fonts"
+TOKENS = ("words", "characters")  # that analogies.js can count
 VERSION = "2.5.3"
 PACKAGES = ("core", "wasm-utils")  # of @litertjs
 # Without threads and JSPI, which need headers that a plain static server does not send; `compat` is for older processors.
@@ -69,7 +71,7 @@ TABS = {"translate": Tab("text", "Translator"), "complete": Tab("complete", "Nex
 
 
 def export(runs: Sequence[Run], quantize: str = "int8", sizes: Sizes = Sizes(), max_bleu_drop: float = parity.MAX_BLEU_DROP,
-           fetch: Callable[[Path], None] | None = None) -> Path:
+           fetch: Callable[[Path], None] | None = None, pairs: bool = False) -> Path:
     """Writes export/web of the first run, whole or not at all; returns its path.
 
     Args:
@@ -77,11 +79,16 @@ def export(runs: Sequence[Run], quantize: str = "int8", sizes: Sizes = Sizes(), 
         quantize: of the files in it; made and proved first.
         sizes, max_bleu_drop: of the files.
         fetch: puts LiteRT.js into a folder; from npm when not given.
+        pairs: the training pairs go into the page too, of runs that look them up (`search.analogy`).
 
     Raises:
-        WebError: npm is missing or cannot fetch LiteRT.js; a run has no page.
+        WebError: npm is missing or cannot fetch LiteRT.js; a run has no page; pairs are asked for and none looks them up.
         ParityError: a file does not say what the model says.
     """
+    looking = [run for run in runs if pairs and _looks_up(run)]
+    if pairs and not looking:
+        raise WebError("--pairs is of runs that look up training pairs to say words or characters, by `search.analogy`, as "
+                       "those of --preset g2p and transliteration do. Leave it out.")
     path, temporary = runs[0].export / "web", runs[0].export / f".web.{os.getpid()}"
     shutil.rmtree(temporary, ignore_errors=True)
     try:
@@ -89,9 +96,12 @@ def export(runs: Sequence[Run], quantize: str = "int8", sizes: Sizes = Sizes(), 
         (fetch or fetch_litert)(temporary / "litert")
         tabs = []
         for number, run in enumerate(runs, 1):
-            tabs.append(_tab(parity.export(run, [quantize], sizes, max_bleu_drop)))
-            tabs[-1]["model"] = "model.tflite" if number == 1 else f"model-{number}.tflite"
+            phone, suffix = parity.export(run, [quantize], sizes, max_bleu_drop), "" if number == 1 else f"-{number}"
+            tabs.append(_tab(phone) | {"model": f"model{suffix}.tflite"})
             shutil.copy(run.export / FILES[quantize], temporary / tabs[-1]["model"])
+            if run in looking:
+                tabs[-1]["pairs"] = f"pairs{suffix}.json"
+                _write(temporary / tabs[-1]["pairs"], analogies(run, phone.model), indent=None)
         _name(tabs, runs)
         title = tabs[0]["title"] if len(runs) == 1 else "Models"
         _write(temporary / "page.json", {"title": title, "runs": tabs})
@@ -126,8 +136,23 @@ def _name(tabs: list[dict[str, Any]], runs: Sequence[Run]) -> None:
             tab["title"] = f"{tab['title']}: {run.path.resolve().name}"
 
 
-def _write(path: Path, tree: Any) -> None:
-    path.write_text(json.dumps(tree, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+def _looks_up(run: Run) -> bool:
+    return run.config.search.analogy > 0 and run.config.data.target_tokenizer in TOKENS
+
+
+def analogies(run: Run, model: Any) -> dict[str, Any]:
+    """What analogies.js is made of: all training pairs, and how they are weighed.
+
+    Raises:
+        CorpusError: the training set is not there.
+    """
+    search = run.config.search
+    return {"weight": search.analogy, "length_penalty": search.length_penalty, "least": LEAST, "most": MOST,
+            "words": run.config.data.target_tokenizer == "words", "pairs": list(lexicon(run, model).pairs())}
+
+
+def _write(path: Path, tree: Any, indent: int | None = 1) -> None:
+    path.write_text(json.dumps(tree, indent=indent, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _list_files(folder: Path) -> None:

@@ -75,9 +75,17 @@ class Lexicon:
         Raises:
             CorpusError: the training set is not there.
         """
-        read = self._read("learning analogies", "analogies (`search.analogy`) are")
-        return Analogies(((source.decode(), target.decode()) for sides in read for source, target in zip(*sides)),
-                         self.target.config.data.target_tokenizer == "words")
+        return Analogies(self.pairs(), self.target.config.data.target_tokenizer == "words")
+
+    def pairs(self) -> Iterator[tuple[str, str]]:
+        """Those of the training set that analogies are learned from, which are all.
+
+        Raises:
+            CorpusError: the training set is not there.
+        """
+        for sides in self._read("learning analogies", "analogies (`search.analogy`) are"):
+            for source, target in zip(*sides):
+                yield source.decode(), target.decode()
 
     def _tokens(self) -> Iterator[tuple[np.ndarray, ...]]:
         """Tokens of pairs of the training set: padded arrays of both sides, some rows at a time."""

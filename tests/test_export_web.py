@@ -22,22 +22,30 @@ from export.__main__ import export
 from export.runtime import PhoneFile, SayingFile
 from export.tflite import Phone, Sizes, convert
 from keras_s2s import cli, wav
+from keras_s2s.analogy import LEAST, MOST, Analogies
 from keras_s2s.completing import Completer
 from keras_s2s.model import EncoderDecoder
 from keras_s2s.predictor import Predictor
 from keras_s2s.run import Run, load
 from keras_s2s.sources import SOURCES
 from keras_s2s.targets import TARGETS
+from keras_s2s.targets.text import Answer
+from keras_s2s.tokenizers import Words
 
-TEXTS = [NAMED[0][0], NAMED[40][0], "Quetzalcoatl sees a red tree.", "Asha", "नमस्ते क\u093c", "😀 \u0301 x"]
+TEXTS = [NAMED[0][0], NAMED[40][0], "Quetzalcoatl sees a red tree.", "Asha", "नमस्ते क\u093c", "😀 \u0301 x", "Asha sees the"]
 BEGINNINGS = ["The red dog ", "The big cow se", "He came. The old cat sees a ", "नमस्ते "]
 KINDS = ["text", "complete", "series"]
+WEIGHT = 3  # of search.analogy
 
 
 @pytest.fixture(scope="module")
 def runs(trained, completer, forecaster, tmp_path_factory):
+    """Copies, of which the one of texts looks up training pairs, and heeds them much."""
     folder = tmp_path_factory.mktemp("web")
-    return [Run.open(shutil.copytree(path, folder / name)) for name, path in zip(KINDS, (trained, completer, forecaster[0]))]
+    found = [Run.open(shutil.copytree(path, folder / name)) for name, path in zip(KINDS, (trained, completer, forecaster[0]))]
+    found[0].config = found[0].config.set([f"search.analogy={WEIGHT}"])
+    found[0].save_config()
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +62,7 @@ def page(runs, tmp_path_factory):
         web.fetch_litert(tmp_path_factory.mktemp("npm") / "litert")
     except web.WebError as error:
         pytest.skip(str(error))
-    return web.export(runs, "none")
+    return web.export(runs, "none", pairs=True)
 
 
 @pytest.fixture(scope="module")
@@ -80,10 +88,51 @@ def test_node_translates_with_the_page_s_module_as_keras_does(run, page, answere
     answers, predictor = answered["text"], load(run.path)
     assert [answer["greedy"]["answers"][0]["text"] for answer in answers] == predictor.translate(TEXTS)
     beams = [[one["text"] for one in answer["beam"]["answers"]] for answer in answers]
-    assert beams == [answer.texts for answer in predictor.with_search(beam_size=4, n_best=4).predict(TEXTS)]
+    assert beams == [answer.texts for answer in predictor.with_search(beam_size=4, n_best=4, analogy=0.0).predict(TEXTS)]
     phone = PhoneFile(page / "model.tflite")
     assert [answer["greedy"]["answers"][0]["score"] for answer in answers] == pytest.approx(
         [phone.translate(text).scores[0] for text in TEXTS], abs=1e-4)
+
+
+def test_node_looks_pairs_up_as_keras_does(run, answered):
+    answers, predictor = answered["text"], load(run.path)
+    beams, looked = ([[one["text"] for one in answer[way]["answers"]] for answer in answers] for way in ("beam", "looked"))
+    assert looked == [answer.texts for answer in predictor.with_search(beam_size=4, n_best=4).predict(TEXTS)]
+    assert looked != beams and [sorted(one) for one in looked] == [sorted(one) for one in beams]
+    assert [answer["one"]["answers"] for answer in answers] == [answer["looked"]["answers"][:1] for answer in answers]
+
+
+@pytest.mark.skipif(not shutil.which("node"), reason="Node.js is not here")
+@pytest.mark.parametrize("words", [True, False])
+def test_node_ranks_any_answers_as_python_does(words, tmp_path):
+    draw = np.random.default_rng(3)
+
+    def text(letters, least, most, between=""):
+        return between.join(draw.choice(letters, draw.integers(least, most)))
+
+    def target(source):
+        return (" " if words else "").join(letter * draw.integers(1, 3) for letter in source)
+
+    sources = [text([*"abcä😀"], 2, 9) for _ in range(300)]
+    pairs = [(source, target(source)) for source in [*sources, *sources[:50]]]
+    asked = [*(text([*"abcä😀"], 1, 9) for _ in range(80)), *sources[:5], ""]
+    cases = [{"source": source, "answers": [{"text": target(source), "score": float(-draw.random())} for _ in range(5)]} for source in asked]
+    shutil.copy(web.PAGE / "analogies.js", tmp_path / "analogies.mjs")
+    (tmp_path / "run.mjs").write_text(
+        "import fs from 'node:fs';\nimport {Analogies} from './analogies.mjs';\nconst {cases, ...told} = JSON.parse(fs.readFileSync(0));\n"
+        "const made = new Analogies(told);\nconsole.log(JSON.stringify(cases.map(one => made.ranked(one.source, one.answers))));")
+    given = {"weight": 0.4, "length_penalty": 0.6, "least": LEAST, "most": MOST, "words": words, "pairs": pairs, "cases": cases}
+    done = subprocess.run(["node", str(tmp_path / "run.mjs")], input=json.dumps(given), text=True, capture_output=True)
+    assert not done.returncode, done.stderr
+    analogies, moved = Analogies(pairs, words), 0
+    for case, found in zip(cases, json.loads(done.stdout), strict=True):
+        texts = [one["text"] for one in case["answers"]]
+        counts = [1 + (int(Words.split(tf.constant([text])).row_lengths()[0]) if words else len(text)) for text in texts]
+        scores = [one["score"] * count / ((5 + count) / 6) ** 0.6 for one, count in zip(case["answers"], counts)]
+        wanted = analogies.ranked(case["source"], Answer(texts, scores), 0.4, 5)
+        assert [one["text"] for one in found] == wanted.texts, case["source"]
+        moved += wanted.texts != Answer(texts, scores).texts and max(scores) != wanted.scores[0]
+    assert moved > 20
 
 
 def test_node_suggests_words_as_keras_does(runs, answered):
@@ -115,6 +164,7 @@ def test_the_page_knows_its_runs(page):
     assert told["title"] == "Models" and [run["title"] for run in told["runs"]] == ["Translator", "Next words", "Forecast"]
     assert [run["kind"] for run in told["runs"]] == KINDS
     assert [run["model"] for run in told["runs"]] == ["model.tflite", "model-2.tflite", "model-3.tflite"]
+    assert told["runs"][0]["pairs"] == "pairs.json" and "pairs" not in told["runs"][1]
     assert told["runs"][2]["targets"] == ["wind", "load"] and told["runs"][2]["step"] == 3600 and told["runs"][2]["calendar"]
     assert all((page / "kinds" / f"{run['kind']}.js").exists() for run in told["runs"])
 
@@ -124,7 +174,7 @@ def test_the_page_loads_nothing_from_elsewhere_and_keeps_all_it_needs(page):
            if file.suffix in (".html", ".js", ".css", ".json", ".webmanifest")]
     assert not [file.name for file in own if "://" in file.read_text().replace("http://www.w3.org/2000/svg", "")]
     kept = json.loads((page / "sw.js").read_text().split("const FILES = ")[1].split(";\n")[0])
-    assert {"./", "page.json", "model.tflite", "model-3.tflite", "app.js", "kinds/series.js", "litert/core/index.js",
+    assert {"./", "page.json", "model.tflite", "pairs.json", "analogies.js", "model-3.tflite", "app.js", "kinds/series.js", "litert/core/index.js",
             "litert/wasm/litert_wasm_internal.wasm", "NotoSansDevanagari-Regular.ttf"} <= set(kept)
     assert all((page / name).exists() for name in kept)
 
@@ -138,6 +188,14 @@ def test_runs_of_one_kind_are_told_apart_by_name_and_one_run_has_no_tabs(runs):
 def test_several_runs_go_into_a_page_only(runs, monkeypatch):
     arguments = type("Arguments", (), {"runs": [one.path for one in runs[:2]], "format": "tflite"})
     with pytest.raises(ValueError, match="several runs go into one page only: --format web"):
+        export(arguments)
+
+
+def test_pairs_are_of_runs_that_look_them_up_and_of_pages(runs):
+    with pytest.raises(web.WebError, match="--pairs is of runs that look up training pairs to say words or characters"):
+        web.export(runs[1:], pairs=True)
+    arguments = type("Arguments", (), {"runs": [runs[0].path], "format": "tflite", "pairs": True})
+    with pytest.raises(ValueError, match="pairs go into a page only: --format web"):
         export(arguments)
 
 
@@ -173,7 +231,7 @@ def test_a_browser_answers_as_keras_does_online_and_offline(runs, page, tables, 
     done = subprocess.run([sys.executable, str(Path(__file__).parent / "web_browser.py"), str(page), folder],
                           input=json.dumps(given), text=True, capture_output=True, timeout=300)
     assert not done.returncode, done.stderr
-    found, wanted = json.loads(done.stdout), load(runs[0].path).translate(TEXTS)
+    found, wanted = json.loads(done.stdout), load(runs[0].path).translate(TEXTS, beam_size=4)  # which looks pairs up
     online, words, forecast = found["online"], found["next words"], found["forecast"]
     assert found["offline"] == online["answers"] == wanted and online["lines"] == "\n".join(wanted[:2])
     assert online["others"] == 4 and " ms" in online["facts"] and online["cut"] and online["next"] == "copy"

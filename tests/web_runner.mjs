@@ -21,7 +21,7 @@ register('data:text/javascript,' + encodeURIComponent(`
 
 const load = name => import(pathToFileURL(path.join(web, name)).href);
 const {Model} = await load('model.js'), {Translator} = await load('translator.js'), {Forecaster} = await load('forecaster.js');
-const {split} = await load('kinds/complete.js');
+const {Analogies} = await load('analogies.js'), {split} = await load('kinds/complete.js');
 for (const name of ['log', 'info', 'warn']) console[name] = () => {};  // the runtime's own reports
 const given = JSON.parse(fs.readFileSync(0, 'utf8')), {runs} = JSON.parse(fs.readFileSync(path.join(web, 'page.json')));
 const all = async (items, work) => {
@@ -30,9 +30,11 @@ const all = async (items, work) => {
   return found;
 };
 const kinds = {
-  text: model => {
+  text: (model, run) => {
     const translator = new Translator(model);
-    return all(given.texts, async text => ({greedy: await translator.translate(text), beam: await translator.translate(text, true)}));
+    const looking = new Translator(model, new Analogies(JSON.parse(fs.readFileSync(path.join(web, run.pairs)))));
+    return all(given.texts, async text => ({greedy: await translator.translate(text), beam: await translator.translate(text, true),
+                                            looked: await looking.translate(text, true), one: await looking.translate(text)}));
   },
   complete: model => {
     const translator = new Translator(model);

@@ -9,14 +9,19 @@ export class Translator {
     return new Translator(await Model.load(wasm, model));
   }
 
-  constructor(model) {
+  /** @param analogies of analogies.js, if answers are to be held against training pairs */
+  constructor(model, analogies = null) {
     this.model = model;
+    this.analogies = analogies;
     this.width = model.shape('translate', 'text')[1];
   }
 
   /** One answer, or with `beam` the K best: [{text, score}], the best first, and whether something was cut. */
-  translate(text, beam = false) {
-    return say(this.model, beam ? 'translate_beam' : 'translate', {text: this.#bytes(text)});
+  async translate(text, beam = false) {
+    const several = beam || this.analogies;
+    const found = await say(this.model, several ? 'translate_beam' : 'translate', {text: this.#bytes(text)});
+    const answers = this.analogies?.ranked(text, found.answers) ?? found.answers;
+    return {...found, answers: beam ? answers : answers.slice(0, 1)};
   }
 
   /** The likeliest next words: [{word, probability}], the likeliest first; of files of a run of sentences. */

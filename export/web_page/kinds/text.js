@@ -1,4 +1,5 @@
 // Translation as it is typed, line by line.
+import {Analogies} from '../analogies.js';
 import {Translator} from '../translator.js';
 import {build, confidence, copies, make, typed} from './elements.js';
 
@@ -21,7 +22,8 @@ cut.</span></p>
 </section>`;
 
 export async function mount(panel, model, facts, report) {
-  const translator = new Translator(model), part = build(panel, HTML);
+  const analogies = facts.pairs ? new Analogies(await (await fetch(facts.pairs)).json()) : null;
+  const translator = new Translator(model, analogies), part = build(panel, HTML);
   const begin = typed(part.source, async (text, outdated) => {
     const lines = text.split('\n'), begun = performance.now(), found = [];
     for (const line of lines) {
