@@ -22,7 +22,7 @@ cut.</span></p>
 </section>`;
 
 export async function mount(panel, model, facts, report) {
-  const analogies = facts.pairs ? new Analogies(await (await fetch(facts.pairs)).json()) : null;
+  const analogies = facts.pairs ? new Analogies(await (await fetch(new URL('../' + facts.pairs, import.meta.url))).json()) : null;
   const translator = new Translator(model, analogies), part = build(panel, HTML);
   const begin = typed(part.source, async (text, outdated) => {
     const lines = text.split('\n'), begun = performance.now(), found = [];
