@@ -134,7 +134,7 @@ def test_exports_answer_by_the_model_alone_and_say_so(run, tmp_path, capsys):
     proof.saved_model(predictor)
     assert proof.tree["saved_model"]["identical"] == proof.tree["sentences"] == len(SOURCES)
     assert proof.pairs.keras == predictor.translate(SOURCES, beam_size=1)
-    assert "note: what is exported answers by the model alone" in capsys.readouterr().err
+    assert "note: a file answers by the model alone" in capsys.readouterr().err
 
 
 def test_training_and_its_scores_ask_what_was_learnt_from(tmp_path, monkeypatch):
