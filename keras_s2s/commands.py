@@ -92,7 +92,7 @@ def compare(arguments: argparse.Namespace, searches: Sequence[Search]) -> int:
         print(json.dumps(tree, indent=2, ensure_ascii=False))
         return 0
     print(f"{name}: {count:,} {of}, A = {arguments.runs[0]}, B = {arguments.runs[1]}")
-    places, width = max(2, scoring.decimals), max(map(len, compared))
+    places, width = max(2, scoring.decimals), max(5, *map(len, compared))
     for metric, row in compared.items():
         (a, b), (low, high) = row["scores"], row["interval"]
         print(f"{metric:<{width}} A {a:.{places}f}   B {b:.{places}f}   B - A {row['difference']:+.{places}f} "
