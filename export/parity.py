@@ -240,7 +240,7 @@ def _problem(entry: dict[str, Any], quantize: str, max_drop: float, sentences: i
     falling = name in scoring.falling
     drop = entry[f"{name}_difference"] * (1 if falling else -1)
     allowed = scoring.allowed(max_drop, sentences)
-    if drop > allowed + 1e-9:
+    if drop > allowed:
         return (f"its {label} on the dev set is {drop:.2f} {'above' if falling else 'below'} Keras's; at most {allowed:g} is "
                 "allowed. Use --quantize float16, or allow more with --max-bleu-drop.")
     return ""

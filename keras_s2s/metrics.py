@@ -111,8 +111,8 @@ def score(hypotheses: Sequence[str], references: Sequence[str], sources: Sequenc
     return Scores(
         sentences=len(hypotheses), bleu=bleu_score.score, chrf=chrf_score.score,
         exact_match=100 * sum(hypothesis in right for hypothesis, right in items) / len(items),
-        wer=error_rate([(hypothesis.split(), [r.split() for r in right]) for hypothesis, right in items]),
-        cer=error_rate(items), length_ratio=bleu_score.ratio, repetition_rate=100 * repeats / len(hypotheses),
+        wer=_error_rate([(hypothesis.split(), [r.split() for r in right]) for hypothesis, right in items]),
+        cer=_error_rate(items), length_ratio=bleu_score.ratio, repetition_rate=100 * repeats / len(hypotheses),
         signatures={"bleu": f"{bleu_score.name}|{bleu.get_signature()}",
                     "chrf": f"{chrf_score.name}|{chrf.get_signature()}"})
 
@@ -195,7 +195,7 @@ def items_of(hypotheses: Sequence[str], references: Sequence[str],
     return list(items.values())
 
 
-def error_rate(items: Sequence[tuple[Sequence[str], Sequence[Sequence[str]]]]) -> float:
+def _error_rate(items: Sequence[tuple[Sequence[str], Sequence[Sequence[str]]]]) -> float:
     """Edits (Levenshtein, 1966) to the nearest reference per 100 symbols of it; of equally near ones the longest."""
     errors = symbols = 0
     for hypothesis, right in items:

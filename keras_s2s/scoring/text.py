@@ -31,7 +31,8 @@ class TextScoring(Scoring):
     heads = {"bleu": "BLEU", "chrf": "chrF"}
     also = {"exact_match": "exact %"}
     resampled = {"bleu": "BLEU", "chrf": "chrF"}
-    unit = "pairs"  # what is judged
+    unit = "pairs"
+    after_epochs: tuple[str, ...] = ("bleu", "chrf", "exact_match", "length_ratio", "repetition_rate")  # of metrics.Scores
     about = {
         "dev/length_ratio": "Tokens of the translations for each token of the references; 1 is as long.",
         "dev/repetition_rate": f"Percent of sentences that repeat {metrics.REPEATED_NGRAM} words in a row more often than "
@@ -41,8 +42,8 @@ class TextScoring(Scoring):
 
     def measure(self, answers: Sequence[Any], references: Sequence[str], sources: Sequence[str]) -> Measured:
         found = metrics.score([answer.best for answer in answers], references, [str(source) for source in sources])
-        return Measured({"bleu": found.bleu, "chrf": found.chrf, "exact_match": found.exact_match,
-                         "length_ratio": found.length_ratio, "repetition_rate": found.repetition_rate}, found.signatures)
+        signatures = {name: recipe for name, recipe in found.signatures.items() if name in self.after_epochs}
+        return Measured({name: getattr(found, name) for name in self.after_epochs}, signatures)
 
     def evaluate(self, predictor: Any, rows: Any, train: Any | None, label: str) -> tuple[dict[str, Any], Translated]:
         """Translates and scores a set; with the training rows also on the sources that are not among them."""

@@ -10,7 +10,6 @@ import numpy as np
 from rapidfuzz.distance import Levenshtein
 
 from keras_s2s import metrics
-from keras_s2s.scoring.base import Measured
 from keras_s2s.scoring.text import TextScoring, Translated
 
 SAMPLES, SEED = 1000, 12345  # of the bootstrap
@@ -23,12 +22,9 @@ class TranscriptScoring(TextScoring):
 
     heads = {"wer": "WER", "cer": "CER"}
     falling = ("loss", "wer", "cer")
+    after_epochs = ("wer", "cer", "exact_match")
     about = TextScoring.about | {"dev/wer": "Words put in, left out and taken for others, for each 100 that were said.",
                                  "dev/cer": "The same of characters."}
-
-    def measure(self, answers: Sequence[Any], references: Sequence[str], sources: Sequence[Any]) -> Measured:
-        found = metrics.score([answer.best for answer in answers], references, [str(source) for source in sources])
-        return Measured({"wer": found.wer, "cer": found.cer, "exact_match": found.exact_match}, {})
 
     def evaluate(self, predictor: Any, rows: Any, train: Any | None, label: str) -> tuple[dict[str, Any], Translated]:
         found, done = super().evaluate(predictor, rows, train, label)

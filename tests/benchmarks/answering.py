@@ -47,11 +47,14 @@ def main() -> None:
     sets = {name: pairs_of(arguments.run / "data" / f"{name}.tsv") for name in ("train", "dev", "test")}
     sources = [source for source, _ in sets["test"]]
     print(f"{len(sources):,} sentences; load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+    exported = arguments.run / "export" / "saved_model"
+    if not exported.exists():
+        print(f"SavedModel is left out: there is none; make it with python -m export {arguments.run}")
     peer = peers.had("JoeyNMT", lambda: prepared_peer(arguments.run, sets, arguments.peers)) if arguments.peers else None
     for beam in BEAMS:
         contenders = {"keras_s2s": lambda: ours(arguments.run, sources, beam)}
-        if beam == 1:
-            contenders["SavedModel"] = lambda: served(arguments.run / "export" / "saved_model", sources)
+        if beam == 1 and exported.exists():
+            contenders["SavedModel"] = lambda: served(exported, sources)
         if peer:
             contenders["joeynmt"] = lambda: (*peer.translate("test", beam), None)
         for name, contend in contenders.items():
