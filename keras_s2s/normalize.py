@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import functools
 import re
-import sys
 import unicodedata
 from typing import TYPE_CHECKING, Any
 
@@ -48,14 +47,12 @@ def normalize(text: str) -> str:
 
     A lone surrogate, which no UTF-8 can hold, becomes U+FFFD.
     """
-    text = _REMOVED.sub("", text)
+    if not text.isprintable():
+        text = _SURROGATE.sub("\ufffd", _REMOVED.sub("", text))
     text = " ".join(text.replace("\u2581", " ").split())  # str.split knows the rest of _SPACES, once U+001C-U+001F are gone
-    if text.isascii():
+    if unicodedata.is_normalized("NFC", text):
         return text
-    text = _SURROGATE.sub("\ufffd", text)
-    if _SINCE_UNICODE_15.search(text):
-        return "".join(unicodedata.normalize("NFC", part) for part in _SINCE_UNICODE_15.split(text))
-    return unicodedata.normalize("NFC", text)
+    return "".join(unicodedata.normalize("NFC", part) for part in _SINCE_UNICODE_15.split(text))
 
 
 def normalize_in_graph(texts: Any) -> tf.Tensor:
@@ -93,11 +90,15 @@ def comparable(text: str) -> str:
     Symbols stay ("C++" is not "C"). A text of nothing but punctuation is its own key.
     """
     text = normalize(text)
-    return normalize(_punctuation().sub("", text.casefold())) or text
+    return normalize(text.casefold().translate(_WITHOUT_PUNCTUATION)) or text
 
 
-@functools.cache
-def _punctuation() -> re.Pattern[str]:
-    """Matches one or more characters of the Unicode categories P*: `re` itself has no name for them."""
-    marks = (chr(code) for code in range(sys.maxunicode + 1) if unicodedata.category(chr(code)).startswith("P"))
-    return re.compile(f"[{re.escape(''.join(marks))}]+")
+class _WithoutPunctuation(dict[int, int | None]):
+    """For `str.translate`: takes out the characters of the Unicode categories P*, each looked up when first met."""
+
+    def __missing__(self, code: int) -> int | None:
+        self[code] = None if unicodedata.category(chr(code)).startswith("P") else code
+        return self[code]
+
+
+_WITHOUT_PUNCTUATION = _WithoutPunctuation()

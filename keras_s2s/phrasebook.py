@@ -24,7 +24,7 @@ import math
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -207,17 +207,21 @@ def fillings(pattern: Pattern, lexicon: Lexicon) -> list[tuple[Word, ...]]:
     choices = [pattern.candidates(name, lexicon) for name in pattern.slots]
     total = math.prod(map(len, choices))
     size = FEW + round(0.4 * math.sqrt(max(0, total - FEW)))
-    ways = {}
-    for count in range(min(total, 4 * size)):
-        number = rest = count if total <= 4 * size else int.from_bytes(rank(pattern.english, str(count)), "big") % total
+    numbers: Iterable[int] = range(total)
+    if total > 4 * size:
+        numbers = {int.from_bytes(rank(pattern.english, str(count)), "big") % total for count in range(4 * size)}
+    ways: dict[int, tuple[Word, ...]] = {}
+    for number in sorted(numbers, key=lambda number: rank(pattern.english, str(number))):
+        rest = number
         way: list[Word] = []
         for words in reversed(choices):
             rest, index = divmod(rest, len(words))
             way.insert(0, words[index])
         if len({word["word"] for word in way}) == len(way):
             ways[number] = tuple(way)
-    chosen = sorted(ways, key=lambda number: rank(pattern.english, str(number)))[:size]
-    return [ways[number] for number in sorted(chosen)]
+        if len(ways) == size:
+            break
+    return [way for _, way in sorted(ways.items())]
 
 
 def phrases(folder: Path = FOLDER) -> list[Phrase]:
@@ -251,14 +255,17 @@ def shares() -> dict[str, list[Phrase]]:
     """The phrases of train, dev and test: what is held out combines words and patterns that train knows apart."""
     everything = phrases()
     left = Counter(key for phrase in everything for key in phrase.parts())
-    sentences = Counter(comparable(side) for phrase in everything for side in (phrase.source, phrase.target))
+    sides = {phrase: (comparable(phrase.source), comparable(phrase.target)) for phrase in everything}
+    sentences = Counter(itertools.chain(*sides.values()))
     held: dict[Phrase, str] = {}
     wanted = [name for name, size in HELD_OUT.items() for _ in range(size)]
     for phrase in sorted(everything, key=lambda phrase: rank("split", phrase.source)):
+        if len(held) == len(wanted):
+            break
         # A sentence that two phrases share, be it but for its punctuation, would be met in train under the other one.
-        alone = sentences[comparable(phrase.source)] == sentences[comparable(phrase.target)] == 1
-        if wanted and alone and all(left[part] > KEPT for part in phrase.parts()):
-            held[phrase] = wanted.pop(0)
+        alone = all(sentences[side] == 1 for side in sides[phrase])
+        if alone and all(left[part] > KEPT for part in phrase.parts()):
+            held[phrase] = wanted[len(held)]
             left.subtract(phrase.parts())
     return {name: [phrase for phrase in everything if held.get(phrase, "train") == name]
             for name in ("train", *reversed(HELD_OUT))}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import threading
 import weakref
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -46,7 +45,6 @@ class Rows:
         except OSError as error:
             raise CorpusError(f"the pairs in {str(self.path)!r} cannot be read: {error.strerror}. "
                               "Prepare the corpus again.") from None
-        self._lock = threading.Lock()
 
     def __len__(self) -> int:
         return len(self._index) - 2
@@ -57,9 +55,7 @@ class Rows:
             raise IndexError(f"row {row} of {len(self)}")
         row %= len(self)
         start, end = self._index[row + 1:row + 3].tolist()
-        with self._lock:  # read, not mapped: pages of a mapped corpus would count as memory held
-            self._file.seek(start)
-            line = self._file.read(end - start)
+        line = os.pread(self._file.fileno(), end - start, start)  # not mapped: its pages would count as memory held
         source, tab, target = line.removesuffix(b"\n").partition(b"\t")
         if not tab or len(line) < end - start:
             raise CorpusError(f"line {row + 1} of {str(self.path)!r} must hold a source, a TAB and a target; "

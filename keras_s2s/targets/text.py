@@ -64,9 +64,10 @@ class TextTarget(Tokenized, Target):
     @staticmethod
     def shift(tokens: tf.RaggedTensor) -> Teaching:
         """Tokens [B, None] -> Teaching with T one longer than the longest."""
-        ends = tf.fill([tokens.nrows(), 1], EOS)
-        outputs = tf.concat([tokens, ends], axis=1).to_tensor(PAD)
-        inputs = tf.concat([tf.fill([tokens.nrows(), 1], BOS), tokens], axis=1).to_tensor(PAD)
+        padded = tokens.to_tensor(PAD)
+        inputs = tf.pad(padded, [[0, 0], [1, 0]], constant_values=BOS)
+        ends = tf.one_hot(tokens.row_lengths(), tf.shape(inputs)[1], on_value=EOS, off_value=PAD, dtype=tf.int32)
+        outputs = tf.pad(padded, [[0, 0], [0, 1]], constant_values=PAD) + ends  # PAD is 0
         return Teaching(inputs, outputs, tf.cast(outputs != PAD, tf.float32))
 
     def input(self) -> keras.KerasTensor:
