@@ -1,14 +1,16 @@
 """What a person sees where standard error is no terminal, and where it is."""
 
+import gc
 import importlib
 import os
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 
 import pytest
 
-from keras_s2s.terminal import Bar, without
+from keras_s2s.terminal import Bar, lasting, without
 
 
 def test_without_a_terminal_only_what_takes_long_is_told_in_plain_lines(capsys, monkeypatch):
@@ -60,6 +62,26 @@ def test_a_package_left_out_is_not_found_within_and_found_after_unless_it_was_th
     assert sys.modules["colorsys"] is module
 
 
-def test_tensorflow_is_loaded_without_matplotlib():
-    code = "import sys; from keras_s2s.terminal import load_tensorflow; load_tensorflow(); print('matplotlib' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "False"
+def test_tensorflow_is_loaded_without_matplotlib_and_not_looked_through_for_garbage():
+    code = ("import gc, sys; from keras_s2s.terminal import load_tensorflow; load_tensorflow(); frozen = gc.get_freeze_count(); "
+            "load_tensorflow(); print('matplotlib' in sys.modules, gc.isenabled(), frozen > 50_000, gc.get_freeze_count() - frozen)")
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "False True True 0"
+
+
+def test_garbage_that_is_made_after_lasting_things_is_collected_and_a_collector_that_was_off_stays_off():
+    with lasting():
+        assert not gc.isenabled()
+    assert gc.isenabled()
+    one = type("One", (), {})()
+    one.itself, known = one, weakref.ref(one)
+    del one
+    gc.collect()
+    assert known() is None
+    gc.disable()
+    try:
+        with lasting():
+            pass
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
+        gc.unfreeze()
