@@ -6,6 +6,7 @@ State 0 is the root. Tables are whole numbers: what holds floats would be rounde
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -32,33 +33,23 @@ def double_array(strings: Mapping[bytes, int]) -> Tables:
             node = node.setdefault(byte, {})
         node[-1] = number
     base, check, value = [0], [-1], [-1]
-    first_free, waiting = 1, [(0, root)]
+    free, waiting = -2, [(0, root)]  # bit s of `free`: state s is not taken; a negative number has ones without end
     while waiting:
         state, node = waiting.pop()
         value[state] = node.get(-1, -1)
         labels = sorted(label for label in node if label >= 0)
         if not labels:
             continue
-        offset = _offset(check, first_free, labels)
+        fitting = functools.reduce(lambda fits, label: fits & free >> label, labels, -1)
+        offset = (fitting & -fitting).bit_length() - 1  # the lowest bit: the smallest base that leads to free states alone
         base[state] = offset
         for column, filler in ((base, 0), (check, -1), (value, -1)):
             column.extend([filler] * (offset + labels[-1] + 1 - len(column)))
         for label in labels:
             check[offset + label] = state
-        while first_free < len(check) and check[first_free] >= 0:
-            first_free += 1
+            free ^= 1 << offset + label
         waiting += [(offset + label, node[label]) for label in labels]
     spare = max(base) + BYTES - len(base)
     bases, checks, values = (np.array(column + [filler] * max(0, spare), np.int32)
                              for column, filler in ((base, 0), (check, -1), (value, -1)))
     return Tables(bases, checks, values, max(map(len, strings)))
-
-
-def _offset(check: list[int], first_free: int, labels: list[int]) -> int:
-    """The smallest base under which every label falls on a free state."""
-    place = max(first_free, labels[0])
-    while True:
-        offset = place - labels[0]
-        if all(offset + label >= len(check) or (offset + label > 0 and check[offset + label] < 0) for label in labels):
-            return offset
-        place += 1
