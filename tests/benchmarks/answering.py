@@ -1,8 +1,8 @@
 """How fast a run answers from the command line, beside JoeyNMT: python -m tests.benchmarks.answering RUN [--peers FOLDER]
 
-The run's test set, greedy and with beam 5: sentences a second of the search alone, of a second search with the graph that the
-first one traced, and of the whole command, start-up included, with its CPU seconds (which a busy machine disturbs least); the
-SavedModel twice too, in batches by two threads, as a server would ask it. JoeyNMT has a model of the same sizes over the same tokens,
+The run's test set, greedy and with beam 5: sentences a second of the search alone, of five more with the graph that the first
+one traced (their median), and of the whole command, start-up included, with its CPU seconds (which a busy machine disturbs
+least); the SavedModel as often, in batches by two threads, as a server would ask it. JoeyNMT has a model of the same sizes over the same tokens,
 trained for some minutes, so that its answers are of a sensible length.
 """
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import os
 import resource
+import statistics
 import subprocess
 import sys
 import time
@@ -25,14 +26,15 @@ ROOT = Path(__file__).resolve().parents[2]
 BEAMS = (1, 5)
 UPDATES = 400  # of JoeyNMT before it answers
 TRANSLATE = "import sys; from keras_s2s.cli import main; sys.exit(main())"
-TWICE = """
+SEARCHES = 6
+SEARCH = """
 import sys, time
 from keras_s2s.terminal import load_tensorflow
 load_tensorflow()
 from keras_s2s.run import load
 predictor = load(sys.argv[1]).with_search(beam_size=int(sys.argv[2]))
 sources = sys.stdin.read().split(chr(10))
-for _ in range(2):
+for _ in range(int(sys.argv[3])):
     begun = time.perf_counter()
     predictor.predict(sources)
     print(time.perf_counter() - begun)
@@ -76,7 +78,7 @@ def pairs_of(path: Path) -> list[tuple[str, str]]:
 
 
 def ours(run: Path, sources: list[str], beam: int) -> tuple[float, float, float]:
-    """Sentences a second of the search, seconds of `keras-s2s translate`, sentences a second of a second search."""
+    """Sentences a second of the search, seconds of `keras-s2s translate`, sentences a second of further searches."""
     def say(code: str, *arguments: str) -> str:
         return subprocess.run([sys.executable, "-c", code, *arguments], input="\n".join(sources), text=True, cwd=ROOT,
                               capture_output=True, check=True).stdout
@@ -84,8 +86,8 @@ def ours(run: Path, sources: list[str], beam: int) -> tuple[float, float, float]
     begun = time.perf_counter()
     say(TRANSLATE, "translate", str(run), "--beam-size", str(beam))
     whole = time.perf_counter() - begun
-    first, again = map(float, say(TWICE, str(run), str(beam)).split())
-    return len(sources) / first, whole, len(sources) / again
+    first, *again = map(float, say(SEARCH, str(run), str(beam), str(SEARCHES)).split())
+    return len(sources) / first, whole, len(sources) / statistics.median(again)
 
 
 def served(path: Path, sources: list[str], rows: int = 256) -> tuple[float, float, float]:
@@ -100,13 +102,13 @@ def served(path: Path, sources: list[str], rows: int = 256) -> tuple[float, floa
         translate = tf.saved_model.load(str(path)).signatures["translate"]
     order = sorted(sources, key=len, reverse=True)
     times = [time.perf_counter()]
-    for _ in range(2):
+    for _ in range(SEARCHES):
         with ThreadPoolExecutor(2) as callers:
             list(callers.map(lambda start: translate(text=tf.constant(order[start:start + rows]))["text"].numpy(),
                              range(0, len(order), rows)))
         times.append(time.perf_counter())
-    first, again = (len(sources) / seconds for seconds in np.diff(times))
-    return first, times[1] - begun, again
+    first, *again = np.diff(times)
+    return len(sources) / first, times[1] - begun, len(sources) / statistics.median(again)
 
 
 def prepared_peer(run: Path, sets: dict[str, list[tuple[str, str]]], folder: Path) -> joeynmt.Peer:
