@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from keras_s2s import cores
 from keras_s2s.config import Config, Search, settings
 from keras_s2s.presets import PRESETS
 from keras_s2s.stopping import broken_off
@@ -58,8 +59,7 @@ def training_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
             grid(arguments.config, arguments.sweep)  # a mistake is told before any work is done
     except ValueError as error:
         parser.error(str(error))
-    cores = os.cpu_count() or 1  # each part of a batch has its own; read when TensorFlow is imported
-    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(max(1, cores // arguments.config.train.parts)))
+    cores.share(arguments.config.train.parts)
     if arguments.settings:
         print(describe(arguments.config))
         parser.exit()
@@ -121,6 +121,7 @@ def guarded(work: Callable[[], Any], go_on: str = "") -> int:
         go_on: the command that goes on where a signal ended this one.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    cores.share(cores.SIDE_BY_SIDE)
     gc.set_threshold(50_000)  # TensorFlow makes objects by the million that stay; to look through them is a tenth of a start
     try:
         with broken_off():

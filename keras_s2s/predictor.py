@@ -18,6 +18,7 @@ import tensorflow as tf
 
 from keras_s2s.config import Config, Search, require
 from keras_s2s.corpora import require_texts
+from keras_s2s.cores import SIDE_BY_SIDE
 from keras_s2s.media import Item, decoded
 from keras_s2s.model import EncoderDecoder
 from keras_s2s.pipeline import by_length
@@ -26,7 +27,6 @@ from keras_s2s.shortlist import Lexicon, Shortlist
 
 BATCH_TOKENS = 4096  # source steps of a batch, about
 LOOKED_AT = 65536  # the same, once for each beam: what Bahdanau's attention makes of a step grows with it
-SIDE_BY_SIDE = 2  # batches answered at once: where one goes step by step on a single core, the other has what is left
 
 
 class Predictor:

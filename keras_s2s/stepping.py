@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-LARGEST_BLOCK = 32  # columns that `largest` takes together
-WORTH = 4  # and it does so where the blocks are so many times as many as it keeps
+LARGEST_BLOCK = 128  # columns that `largest` takes together: the more, the sooner their maximum is found
+WORTH = 4  # and the blocks are at least so many times as many as it keeps
 CROWDED = 4  # rows that are done leave a loop each time they are one in so many
 
 Tree = Any  # any nest (lists, tuples, dicts) of tensors
@@ -83,8 +83,8 @@ def largest(x: tf.Tensor, k: int) -> tuple[tf.Tensor, tf.Tensor]:
     The k largest lie in the k blocks with the largest maxima, and maxima are found many times faster than places.
     """
     columns = x.shape[1] or 1  # 1: not known
-    block = max(n for n in range(1, LARGEST_BLOCK + 1) if columns % n == 0)
-    if columns // block < WORTH * k:
+    block = max((n for n in range(2, LARGEST_BLOCK + 1) if columns % n == 0 and columns // n >= WORTH * k), default=0)
+    if not block:
         return tf.math.top_k(x, k)
     blocks = tf.reshape(x, [-1, columns // block, block])
     kept = tf.sort(tf.math.top_k(tf.reduce_max(blocks, axis=2), k, sorted=False).indices, axis=1)  # in order: ties stay ties

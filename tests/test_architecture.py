@@ -13,7 +13,7 @@ KINDS = {"text", "series", "image", "audio"}  # of sources and targets
 
 # A module may import those before it and no others. sources/, targets/ and export/ are one entry each.
 LADDER = """
-    registry checks kind_settings config files normalize terminal prompt state stopping timing loops
+    registry checks kind_settings config files normalize terminal prompt state stopping timing cores loops
     analogy rows split reading sentences corpus media images captions series windows
     metrics references losses schedules stepping search suggesting attention recurrent encoder decoder
     wav mel tokenizers sampling presets phrasebook corpora scoring kinds scaling

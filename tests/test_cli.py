@@ -128,3 +128,23 @@ def test_a_signal_stops_even_where_a_library_makes_an_error_of_its_own_of_it(cap
     assert capsys.readouterr().err == "stopped by SIGTERM. Go on with: more\n"
     with pytest.raises(TypeError):
         cli.guarded(lambda: (_ for _ in ()).throw(TypeError("a fault")))
+
+
+@pytest.mark.parametrize("there, given, wanted", [(2, None, "1"), (16, None, "8"), (1, None, "1"), (16, "3", "3")])
+def test_batches_side_by_side_share_the_cores_unless_the_user_says_otherwise(monkeypatch, there, given, wanted):
+    monkeypatch.setattr(os, "cpu_count", lambda: there)
+    monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "")  # so that it is put back
+    monkeypatch.delenv("TF_NUM_INTRAOP_THREADS")
+    if given:
+        monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", given)
+    assert cli.guarded(lambda: None) == 0
+    assert os.environ["TF_NUM_INTRAOP_THREADS"] == wanted
+
+
+def test_each_part_of_a_training_batch_has_cores_of_its_own(monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "")
+    monkeypatch.delenv("TF_NUM_INTRAOP_THREADS")
+    cli.training_arguments(["--set", "train.parts=4"])
+    assert os.environ["TF_NUM_INTRAOP_THREADS"] == "2"
+    assert cli.guarded(lambda: None) == 0 and os.environ["TF_NUM_INTRAOP_THREADS"] == "2"

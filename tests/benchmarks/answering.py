@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
+from keras_s2s import cores
 from tests.benchmarks import joeynmt, peers
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -46,6 +47,7 @@ def main() -> None:
     parser.add_argument("run", type=Path, metavar="RUN")
     parser.add_argument("--peers", type=Path, metavar="FOLDER", help="for JoeyNMT's own environment")
     arguments = parser.parse_args()
+    cores.share(cores.SIDE_BY_SIDE)  # as each command does
     sets = {name: pairs_of(arguments.run / "data" / f"{name}.tsv") for name in ("train", "dev", "test")}
     sources = [source for source, _ in sets["test"]]
     print(f"{len(sources):,} sentences; load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
