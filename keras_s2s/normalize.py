@@ -47,7 +47,7 @@ def normalize(text: str) -> str:
 
     A lone surrogate, which no UTF-8 can hold, becomes U+FFFD.
     """
-    if not text.isprintable():
+    if not text.isprintable():  # as no text is that holds a control or invisible character, or a surrogate
         text = _SURROGATE.sub("\ufffd", _REMOVED.sub("", text))
     text = " ".join(text.replace("\u2581", " ").split())  # str.split knows the rest of _SPACES, once U+001C-U+001F are gone
     if unicodedata.is_normalized("NFC", text):
