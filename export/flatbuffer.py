@@ -136,8 +136,12 @@ def compact(content: bytes) -> bytes:
     """The same file without what no runtime reads, and with everything that is equal stored once.
 
     Names of inner tensors go, constants and whole subgraphs (bodies of loops, once a signature) are shared.
+
+    Raises:
+        ValueError: something in it is not a built-in operation, see `require_builtins`.
     """
     model = read(content)
+    require_builtins(model)
     _share_buffers(model)
     for graph in model.subgraphs:
         for tensor in graph.tensors:

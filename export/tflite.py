@@ -172,10 +172,7 @@ def convert(phone: Phone, quantize: list[str]) -> dict[str, bytes]:
         plain = _convert(folder, list(signatures), []) if set(quantize) - {"int8"} else b""
         ways = {"none": lambda: plain, "float16": lambda: flatbuffer.float16(plain),
                 "int8": lambda: _convert(folder, list(signatures), [tf.lite.Optimize.DEFAULT])}
-        made = {name: flatbuffer.compact(ways[name]()) for name in quantize}
-    for content in made.values():
-        flatbuffer.require_builtins(flatbuffer.read(content))
-    return made
+        return {name: flatbuffer.compact(ways[name]()) for name in quantize}
 
 
 def _convert(folder: str, signatures: list[str], optimizations: list[Any]) -> bytes:
