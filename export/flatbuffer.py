@@ -48,7 +48,7 @@ def require_builtins(model: Any) -> None:
     require(not foreign, "a phone file may hold built-in operations and constants only; this one also has "
             f"{', '.join(foreign)}. That is a fault of the export: please report it with the run's config.json.")
     for name, signature in signatures(model).items():
-        for argument, (kind, shape) in {**signature.inputs, **signature.outputs}.items():
+        for argument, (kind, shape) in (*signature.inputs.items(), *signature.outputs.items()):
             require(kind in BORDER_TYPES and min(shape, default=1) > 0,
                     f"the border of a phone file may be {', '.join(BORDER_TYPES)} in fixed shapes; {name}'s {argument!r} is "
                     f"{kind} {shape}. That is a fault of the export: please report it with the run's config.json.")
@@ -136,12 +136,8 @@ def compact(content: bytes) -> bytes:
     """The same file without what no runtime reads, and with everything that is equal stored once.
 
     Names of inner tensors go, constants and whole subgraphs (bodies of loops, once a signature) are shared.
-
-    Raises:
-        ValueError: something in it is not a built-in operation, see `require_builtins`.
     """
     model = read(content)
-    require_builtins(model)
     _share_buffers(model)
     for graph in model.subgraphs:
         for tensor in graph.tensors:

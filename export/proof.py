@@ -51,11 +51,16 @@ class Proof:
         return path
 
     def file(self, quantize: str, content: bytes, max_drop: float) -> str:
-        """Decodes with a file and publishes it if it passes; returns what is wrong with it, "" if nothing is."""
+        """Decodes with a file and publishes it if it passes; returns what is wrong with it, "" if nothing is.
+
+        Raises:
+            ValueError: something in it is not built in, see `flatbuffer.require_builtins`.
+        """
         lying = candidate(self.run.export, quantize)
         write_whole(lying, content)
         try:
             model = flatbuffer.read(content)
+            flatbuffer.require_builtins(model)
             entry = {"quantize": quantize, **self.measure(lying), "bytes": len(content),
                      "constant_bytes": flatbuffer.constant_bytes(model), "operations": flatbuffer.operations(model),
                      "smallest_runtime": flatbuffer.smallest_runtime(model),

@@ -10,6 +10,7 @@ SIDE_BY_SIDE = 2  # batches answered at once: where one goes step by step on a s
 def share(parts: int) -> None:
     """Lets an operation of TensorFlow use one in so many cores, unless the environment says how many; before its import.
 
-    Threads of one part that wait for cores another works on cost more than they bring: on two cores a quarter of the time.
+    Threads of one part that wait for cores another works on cost more than they bring: on two cores a seventh to a
+    quarter of the time.
     """
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(max(1, (os.cpu_count() or 1) // parts)))

@@ -6,6 +6,7 @@ import random
 import shutil
 import unicodedata
 
+import flatbuffers
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -14,7 +15,7 @@ from small import SOURCES_OF, build
 from test_export_text import random_bytes, random_texts
 
 from export import __main__ as command
-from export import flatbuffer, parity
+from export import flatbuffer, parity, proof
 from export.runtime import PhoneFile, SayingFile
 from export.tflite import Phone, Sizes, convert
 from keras_s2s.normalize import _REMOVED, normalize
@@ -78,6 +79,18 @@ def test_a_file_holds_built_in_operations_and_a_plain_border_only(pair):
     assert border.inputs == {"text": ("uint8", [1, 256])}
     assert border.outputs == {"text": ("uint8", [1, 512]), "length": ("int32", [1]), "score": ("float32", [1]),
                               "truncated": ("int32", [1])}
+
+
+def test_a_file_whose_border_not_all_runtimes_know_is_refused_before_it_is_published(pair, tmp_path):
+    model = flatbuffer.read(pair[2])
+    signature = model.signatureDefs[0]
+    model.subgraphs[signature.subgraphIndex].tensors[signature.inputs[0].tensorIndex].type = flatbuffer.schema.TensorType.INT64
+    content = flatbuffer._written(model, flatbuffers.Builder(1024))
+    run = Run(tmp_path, pair[0].config)
+    run.export.mkdir()
+    with pytest.raises(ValueError, match="border of a phone file may be uint8, int32, float32 in fixed shapes; .* is int64"):
+        proof.Proof(run, Phone(pair[0]), 0).file("none", content, 1.0)
+    assert not list(run.export.iterdir())
 
 
 @pytest.mark.parametrize("count", [90, pytest.param(10_000, marks=pytest.mark.slow)])

@@ -105,7 +105,7 @@ def served(path: Path, sources: list[str], rows: int = 256) -> tuple[float, floa
     order = sorted(sources, key=len, reverse=True)
     times = [time.perf_counter()]
     for _ in range(SEARCHES):
-        with ThreadPoolExecutor(2) as callers:
+        with ThreadPoolExecutor(cores.SIDE_BY_SIDE) as callers:
             list(callers.map(lambda start: translate(text=tf.constant(order[start:start + rows]))["text"].numpy(),
                              range(0, len(order), rows)))
         times.append(time.perf_counter())
